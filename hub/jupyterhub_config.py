@@ -1,0 +1,110 @@
+"""JupyterHub's configuration. What is not here has JupyterHub's or DockerSpawner's default; each line says why it is.
+
+Values come from the environment: `invoke up` sets those of the machine, `hub/environment` the site's public ones and
+`hub/oauth.env` its private ones. Add your own lines as files in `hub/config.d/`, not here.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+c = get_config()  # noqa: F821
+
+HOME = Path("/srv/jupyterhub")
+
+
+def setting(name: str, default: str = "") -> str:
+    """Return a value of the environment, without blanks around it."""
+    return os.environ.get(name, default).strip()
+
+
+def names(name: str) -> set[str]:
+    """Return a setting that is a list of names, separated by commas or blanks."""
+    return set(setting(name).replace(",", " ").split())
+
+
+def stop(what: str, next_step: str) -> None:
+    """End the hub with a clear message: exit code 78 says that the configuration is wrong."""
+    print(f"Error: {what}\nNext: {next_step}", file=sys.stderr, flush=True)
+    sys.exit(78)
+
+
+DEV_MODE = setting("DEV_MODE") == "1"
+SERVICE_NAME = setting("SERVICE_NAME")
+missing = [
+    name
+    for name in ("SERVICE_NAME", "NOTEBOOK_IMAGE", "SCIENCE_VOLUME", "NOTEBOOK_NETWORK")
+    if not setting(name)
+]
+if missing:
+    stop(f"The hub was started without {', '.join(missing)}.", "Start it with `invoke up`, which sets them.")
+
+# -- Who may come in ---------------------------------------------------------------------------------------------------
+# JupyterHub lets nobody in who is not named here (`allowed_users`), an admin, or allowed by the authenticator.
+c.Authenticator.admin_users = names("ADMIN_USERS")
+c.Authenticator.allowed_users = names("ALLOWED_USERS")
+
+if DEV_MODE:
+    # Anybody may sign in as anybody: the port is open on 127.0.0.1 only, and every page says that this is no real hub.
+    c.JupyterHub.authenticator_class = "dummy"
+    c.Authenticator.allow_all = True
+    c.JupyterHub.template_vars = {"dev_mode": True}
+    # Files of the look and feel that are added while the hub runs are found without a restart.
+    c.JupyterHub.jinja_environment_options = {"cache_size": 0}
+else:
+    oauth = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL")
+    missing = [name for name in oauth if not setting(name)]
+    if missing:
+        stop(
+            f"Signing in is not configured: {', '.join(missing)} missing.",
+            "Write them into hub/oauth.env (hub/oauth.env.example shows how), or set DEV_MODE=1 to try the hub.",
+        )
+    c.JupyterHub.authenticator_class = "google"
+
+# -- The hub and its proxy ---------------------------------------------------------------------------------------------
+# Listen on all addresses of the container; be found by name, because a replaced hub has another address.
+c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104
+c.JupyterHub.hub_connect_ip = "hub"
+
+# The proxy is a container of its own: people's notebooks stay connected while the hub is replaced.
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
+c.ConfigurableHTTPProxy.auth_token = (HOME / "proxy-token/token").read_text()
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.cleanup_proxy = False
+# A restarted proxy has forgotten every route; the default would leave people without their notebooks for 5 minutes.
+c.JupyterHub.proxy_check_interval = 5
+
+# What must outlive the container is on the data volume.
+c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/data/jupyterhub.sqlite"
+c.JupyterHub.cookie_secret_file = str(HOME / "data/cookie_secret")
+# A newer JupyterHub may need another schema; it keeps a copy of the old database beside it.
+c.JupyterHub.upgrade_db = True
+# With many running notebooks, serve pages while the last of them are still being looked up.
+c.JupyterHub.init_spawners_timeout = 1
+
+# -- Pages -------------------------------------------------------------------------------------------------------------
+c.JupyterHub.template_paths = [str(HOME / "www_custom/templates")]
+c.JupyterHub.log_level = setting("HUB_LOG_LEVEL", "INFO")
+c.JupyterHub.logo_file = str(HOME / "www_custom/static/logo.svg")
+
+# -- The users' containers ---------------------------------------------------------------------------------------------
+c.JupyterHub.spawner_class = "dropsonde_spawner.DropsondeSpawner"
+c.DropsondeSpawner.service_name = SERVICE_NAME
+c.DropsondeSpawner.image = setting("NOTEBOOK_IMAGE")
+c.DropsondeSpawner.science_volume = setting("SCIENCE_VOLUME")
+c.DropsondeSpawner.data_mounts = json.loads(setting("DATA_MOUNTS", "[]"))
+c.DropsondeSpawner.network_name = setting("NOTEBOOK_NETWORK")
+# Talk to containers directly on that network, not through a port of the host.
+c.DropsondeSpawner.use_internal_ip = True
+c.DropsondeSpawner.default_url = "/lab"
+c.DropsondeSpawner.mem_limit = setting("NOTEBOOK_MEMORY", "2G")
+c.DropsondeSpawner.cpu_limit = float(setting("NOTEBOOK_CPUS", "2"))
+c.DropsondeSpawner.start_timeout = int(setting("SPAWN_TIMEOUT", "60"))
+# Many people start at nine o'clock; the default (100) is meant for the cloud, this machine has its own limit.
+c.JupyterHub.concurrent_spawn_limit = int(setting("CONCURRENT_SPAWNS", "20"))
+
+# -- The site's own additions, last and in order ----------------------------------------------------------------------
+for extra in sorted((HOME / "config.d").glob("*.py")):
+    load_subconfig(str(extra))  # noqa: F821

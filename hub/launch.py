@@ -1,0 +1,72 @@
+"""Start JupyterHub as soon as no other hub holds the database.
+
+`invoke reset` starts the new hub while the old one still serves. The new one imports everything and rehearses its
+configuration on an empty database; if that fails it ends, and the old hub never noticed. Otherwise it waits for the
+lock on the data volume, which the kernel frees in the moment in which the old hub ends: there are never two live hubs
+on one database, and the hub's pages are gone for a fraction of a second only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import socket
+import sys
+import time
+from pathlib import Path
+
+from jupyterhub.app import JupyterHub
+
+HOME = Path("/srv/jupyterhub")
+CONFIG = HOME / "jupyterhub_config.py"
+LOCK = HOME / "data/hub.lock"
+PROXY_TOKEN = HOME / "proxy-token/token"
+STANDING_BY = "The new hub is ready and waits for the old one to end."
+
+
+def make_proxy_token() -> None:
+    """Make the token that hub and proxy share, once, on the volume that only these two mount."""
+    if not PROXY_TOKEN.exists():
+        unfinished = PROXY_TOKEN.with_suffix(".new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(secrets.token_hex(32))
+        unfinished.rename(PROXY_TOKEN)
+
+
+def rehearse() -> None:
+    """Set up a hub with our configuration on an empty database; raises or exits as JupyterHub does on a mistake."""
+    hub = JupyterHub()
+    # JupyterHub ends with SystemExit and a log message on most mistakes in its configuration.
+    asyncio.run(hub.initialize([f"--config={CONFIG}", "--JupyterHub.db_url=sqlite:///:memory:"]))
+
+
+def wait_for_network() -> None:
+    """Wait until this container is connected to the proxy: `invoke reset` does that when the old hub has ended."""
+    while True:
+        try:
+            socket.getaddrinfo("proxy-api", None)
+        except socket.gaierror:
+            time.sleep(0.01)
+        else:
+            return
+
+
+def main() -> None:
+    """Take the lock, then become JupyterHub."""
+    make_proxy_token()
+    with LOCK.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            rehearse()
+            print(STANDING_BY, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_network()
+        JupyterHub.launch_instance([f"--config={CONFIG}", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    main()

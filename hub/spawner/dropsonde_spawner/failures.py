@@ -1,0 +1,179 @@
+"""What a user reads when a server does not start: what happened, and what to do next."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from docker.errors import APIError, DockerException
+from jupyterhub.spawner import SpawnException  # type: ignore[import-untyped]
+from requests.exceptions import RequestException
+
+OPERATOR = "Please tell the people who run this hub."
+AGAIN = "Please try again; if it happens again, tell the people who run this hub."
+SIGKILL_EXIT = 137
+# As shells and tini have it: found but not executable, not found.
+PROGRAM_EXITS = (126, 127)
+
+
+class SpawnFailure(SpawnException):  # type: ignore[misc]  # jupyterhub has no types
+    """A start that failed for a known reason.
+
+    A `SpawnException`, so that JupyterHub neither logs a traceback nor counts it among its own errors, after so many of
+    which it gives up (`Spawner.consecutive_failure_limit`).
+
+    Args:
+        what: what happened, in plain words.
+        next_step: what the user can do about it.
+        reason: a short label for JupyterHub's metrics.
+        detail: more for the operator's log, never shown to the user.
+    """
+
+    def __init__(self, what: str, next_step: str, *, reason: str, detail: str = "") -> None:
+        self.what = what
+        self.next_step = next_step
+        self.jupyterhub_message = f"{what} {next_step}"
+        self.jupyterhub_html_message = f"<p><strong>{html.escape(what)}</strong></p><p>{html.escape(next_step)}</p>"
+        super().__init__(
+            self.jupyterhub_message,
+            reason=reason,
+            message_html=self.jupyterhub_html_message,
+            log_message=f"{what} ({detail})" if detail else what,
+            status_code=500,
+        )
+
+
+def is_engine_trouble(error: BaseException) -> bool:
+    """Say whether an error tells about the engine and nothing about the container that was asked for.
+
+    A 404 or 409 is an answer. No connection, a time-out or a 5xx is none: whoever reads "not running" into it loses a
+    server that runs.
+    """
+    if isinstance(error, APIError):
+        return error.status_code is None or int(error.status_code) >= 500
+    return isinstance(error, DockerException | RequestException | OSError)
+
+
+def died(state: Mapping[str, Any], memory_limit: str = "") -> SpawnFailure:
+    """Return the failure of a container that has ended.
+
+    Args:
+        state: the `State` of the engine's inspect call.
+        memory_limit: the container's limit as the user should read it, such as `2G`.
+    """
+    code = state.get("ExitCode")
+    if state.get("OOMKilled"):
+        limit = f" of {memory_limit}" if memory_limit else ""
+        return SpawnFailure(
+            f"Your notebook server needed more memory than its limit{limit} and was ended.", OPERATOR, reason="memory"
+        )
+    if state.get("Error") or code in PROGRAM_EXITS:
+        return SpawnFailure(
+            "Your notebook server's program could not be run.",
+            OPERATOR,
+            reason="program",
+            detail=str(state.get("Error") or f"exit code {code}"),
+        )
+    if code == SIGKILL_EXIT:
+        return SpawnFailure("Your notebook server was killed.", AGAIN, reason="killed")
+    return SpawnFailure(f"Your notebook server ended with code {code}.", AGAIN, reason="exited")
+
+
+def timed_out(seconds: float, stage: str) -> SpawnFailure:
+    """Return the failure of a start that took too long.
+
+    Args:
+        seconds: how long it was given.
+        stage: the last stage that was reached.
+    """
+    return SpawnFailure(
+        f"Your notebook server was not ready within {seconds:.0f} seconds (last stage: {stage}).",
+        AGAIN,
+        reason="timeout",
+    )
+
+
+def name_taken(container: str) -> SpawnFailure:
+    """Return the failure where somebody else's container has the name that the user's needs."""
+    return SpawnFailure(
+        f"A container named {container} is in the way, and it is not one of this hub's notebooks.",
+        OPERATOR,
+        reason="name-taken",
+        detail="it carries other labels and was left alone; remove or rename it, or change SERVICE_NAME",
+    )
+
+
+def image_missing(image: str) -> SpawnFailure:
+    """Return the failure where the notebook image is not there."""
+    return SpawnFailure(
+        f"The notebook image {image} is missing on this machine.",
+        OPERATOR,
+        reason="image-missing",
+        detail="`invoke build` makes it",
+    )
+
+
+def volume_missing(name: str, target: str) -> SpawnFailure:
+    """Return the failure where a volume that the operator configured is not there."""
+    return SpawnFailure(
+        f"The volume {name}, which belongs at {target}, is missing on this machine.",
+        OPERATOR,
+        reason="volume-missing",
+    )
+
+
+def home_refused(volume: str, why: str) -> SpawnFailure:
+    """Return the failure where a home volume is somebody else's."""
+    return SpawnFailure(
+        "The volume with the name of your home belongs to somebody else, so it was not opened.",
+        OPERATOR,
+        reason="home-refused",
+        detail=f"volume {volume}: {why}",
+    )
+
+
+# What the engine writes, in the words of its sources (moby, containerd, runc); first match counts.
+ENGINE_SAYS = (
+    (r"no space left on device", "disk-full", "The disk of this machine is full."),
+    (
+        r"bind source path does not exist: (?P<name>\S+)",
+        "mount-missing",
+        "The data folder {name} is missing on this machine.",
+    ),
+    (
+        r"error while mounting volume|failed to mount|mount.*(failed|error)",
+        "volume",
+        "A volume that your notebook server needs could not be mounted.",
+    ),
+    (r"network (?P<name>\S+) not found", "network-missing", "The notebooks' network {name} is missing."),
+    (
+        r"executable file not found|exec.*no such file|exec.*permission denied",
+        "program",
+        "Your notebook server's program could not be run.",
+    ),
+    (r"cannot allocate memory", "memory", "This machine has no memory left for another notebook server."),
+    (r"address already in use|port is already allocated", "port", "A port that your notebook server needs is taken."),
+    (r"no available IPv4 addresses", "addresses", "The notebooks' network has no free address left."),
+)
+
+
+def from_engine(error: BaseException, doing: str) -> SpawnFailure:
+    """Return the failure for an error of the engine's, in plain words.
+
+    Args:
+        error: what the Docker client raised.
+        doing: the stage at which it happened, such as `Preparing your home`.
+    """
+    said = str(getattr(error, "explanation", None) or error)
+    for pattern, reason, sentence in ENGINE_SAYS:
+        found = re.search(pattern, said, re.IGNORECASE)
+        if found:
+            return SpawnFailure(sentence.format(**found.groupdict()), OPERATOR, reason=reason, detail=said)
+    if not isinstance(error, APIError):
+        return SpawnFailure("The container engine did not answer.", AGAIN, reason="engine", detail=said)
+    return SpawnFailure(
+        f"The container engine refused to start your notebook server (last stage: {doing}).",
+        OPERATOR,
+        reason="engine",
+        detail=said,
+    )

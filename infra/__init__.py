@@ -1,0 +1,1 @@
+"""The library behind the verbs: importable without invoke, one concept in one file."""

@@ -1,0 +1,108 @@
+"""Drive `docker compose`: the variables of compose.yaml, and its command lines as lists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from infra import process, science
+from infra.errors import ConfigError
+from infra.images import Tags
+from infra.settings import ROOT, DataMount, Settings
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+def socket_path(docker_host: str) -> str:
+    """Return the path of the engine's unix socket, given DOCKER_HOST.
+
+    Raises:
+        ConfigError: The engine is reached over the network; the hub's container needs a socket.
+    """
+    if not docker_host:
+        return DEFAULT_SOCKET
+    parts = urlsplit(docker_host)
+    if parts.scheme != "unix":
+        raise ConfigError(
+            "The hub needs an engine on this machine.",
+            seen=f"DOCKER_HOST={docker_host}",
+            next_step="Unset DOCKER_HOST, or run this on the machine where the engine is.",
+        )
+    return parts.path
+
+
+def socket_group(path: str) -> int:
+    """Return the number of the group that may use the engine's socket."""
+    try:
+        return Path(path).stat().st_gid
+    except OSError:
+        return 0
+
+
+def data_volume_name(settings: Settings, mount: DataMount) -> str:
+    """Return the name of the Docker volume that mounts an NFS export."""
+    return f"{settings.service_name}-nfs-{hashlib.sha256(mount.source.encode()).hexdigest()[:12]}"
+
+
+def mounts_for_hub(settings: Settings) -> list[dict[str, object]]:
+    """Return DATA_MOUNTS as the hub's spawner expects it: source (path or volume), target, read_only."""
+    return [
+        {
+            "source": data_volume_name(settings, mount) if mount.kind == "nfs" else mount.source,
+            "target": mount.target,
+            "read_only": not mount.writable,
+        }
+        for mount in settings.data_mounts
+    ]
+
+
+def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the whole environment for compose: what its client needs, and every variable of compose.yaml."""
+    docker_own = {
+        key: value for key, value in environ.items() if key in {"PATH", "HOME"} or key.startswith("DOCKER_")
+    }
+    socket = socket_path(environ.get("DOCKER_HOST", ""))
+    return docker_own | {
+        "SERVICE_NAME": settings.service_name,
+        "HUB_PORT": str(settings.hub_port),
+        "DEV_MODE": "1" if settings.dev_mode else "0",
+        "HUB_IMAGE": tags["hub"],
+        "PROXY_IMAGE": tags["proxy"],
+        "NOTEBOOK_IMAGE": tags["notebook"],
+        "SCIENCE_VOLUME": science.volume_name(settings, tags),
+        "DATA_MOUNTS": json.dumps(mounts_for_hub(settings)),
+        "DOCKER_SOCKET": socket,
+        "DOCKER_GROUP": str(socket_group(socket)),
+    }
+
+
+def command(settings: Settings, *arguments: str) -> list[str]:
+    """Return a `docker compose` command line for our project; `.env` is not read a second time."""
+    files = ["--file", "compose.yaml"] + (["--file", "compose.dev.yaml"] if settings.dev_mode else [])
+    base = ["docker", "compose", "--project-name", settings.service_name, "--env-file", os.devnull]
+    return [*base, *files, *arguments]
+
+
+def run(settings: Settings, tags: Tags, *arguments: str, what: str, next_step: str = "") -> str:
+    """Run `docker compose` to its end and return its output.
+
+    Raises:
+        DropsondeError: compose failed.
+    """
+    return process.run(
+        command(settings, *arguments),
+        what=what,
+        next_step=next_step,
+        env=environment(settings, tags),
+        cwd=ROOT,
+    )
+
+
+def config_hashes(settings: Settings, tags: Tags) -> dict[str, str]:
+    """Return each service's configuration hash, as compose labels its containers with."""
+    output = run(settings, tags, "config", "--hash", "*", what="compose.yaml could not be read.")
+    return dict(line.split() for line in output.splitlines() if line.strip())

@@ -1,0 +1,83 @@
+"""Is it well: our containers, their logs, and whether the hub answers."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import docker
+import docker.errors
+
+from infra import process
+from infra.errors import DropsondeError
+from infra.settings import Settings
+
+HEALTH_SECONDS = 90
+
+
+def containers(client: docker.DockerClient, settings: Settings, kind: str, *, running: bool = False) -> list[Any]:
+    """Return our containers of one kind, as the engine describes them, newest first."""
+    labels = [f"{key}={value}" for key, value in settings.labels(kind).items()]
+    found: list[Any] = client.api.containers(all=not running, filters={"label": labels})
+    return found
+
+
+def hub_container(client: docker.DockerClient, settings: Settings) -> Any:
+    """Return the running hub's container, as the engine describes it.
+
+    Raises:
+        DropsondeError: No hub is running.
+    """
+    running = containers(client, settings, "hub", running=True)
+    if not running:
+        raise DropsondeError(f"The hub of {settings.service_name} is not running.", next_step="Start it: invoke up")
+    return running[0]
+
+
+def hub_exec(client: docker.DockerClient, settings: Settings, *arguments: str, what: str) -> str:
+    """Run a program as the hub's user in the running hub, and return its output."""
+    hub = hub_container(client, settings)["Id"]
+    return process.run(["docker", "exec", hub, *arguments], what=what)
+
+
+def answers(url: str, timeout: float = 2.0) -> bool:
+    """Return whether the hub answers through its proxy."""
+    try:
+        with urllib.request.urlopen(f"{url}/hub/health", timeout=timeout) as response:  # noqa: S310 - our own http URL
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def last_lines(client: docker.DockerClient, container: str, lines: int = 20) -> str:
+    """Return the last lines of a container's log."""
+    try:
+        return str(client.api.logs(container, tail=lines).decode(errors="replace")).strip()
+    except docker.errors.APIError as error:
+        return str(error.explanation or error)
+
+
+def wait_healthy(client: docker.DockerClient, settings: Settings, container: str) -> None:
+    """Wait until the hub in this container answers through the proxy.
+
+    Raises:
+        DropsondeError: The container ended, or did not answer in HEALTH_SECONDS; carries its last log lines.
+    """
+    deadline = time.monotonic() + HEALTH_SECONDS
+    while not answers(settings.url):
+        state = client.api.inspect_container(container)
+        if not state["State"]["Running"] or state["RestartCount"]:
+            raise DropsondeError(
+                "The hub ended while it started.",
+                seen=last_lines(client, container),
+                next_step="Mend what the log names, then run the same command again.",
+            )
+        if time.monotonic() > deadline:
+            raise DropsondeError(
+                f"The hub does not answer at {settings.url} after {HEALTH_SECONDS} s.",
+                seen=last_lines(client, container),
+                next_step="See the whole log with `invoke logs`, and the machine with `invoke doctor`.",
+            )
+        time.sleep(0.05)

@@ -1,0 +1,82 @@
+"""Run other programs: argument lists only, quiet on success, everything on failure."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from infra.errors import DropsondeError
+
+LOG_TAIL_LINES = 25
+
+
+def tail(text: str, lines: int = LOG_TAIL_LINES) -> str:
+    """Return the last `lines` lines of a log."""
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def unreachable_hosts(log: str) -> list[str]:
+    """Return the hosts that a build or an installation could not reach, as its log names them."""
+    patterns = (
+        r"(?:Could not resolve|Could not connect to|Failed to connect to|Unable to connect to) '?\"?([\w.-]+\.[\w-]+)",
+        r"host='([\w.-]+)'",
+        r"(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED)\b.*?([\w-]+(?:\.[\w-]+)+)",
+        r"error sending request for url \(https?://([\w.-]+)",
+        r"Failed to fetch:? `?https?://([\w.:-]+)",
+    )
+    found = [host for pattern in patterns for host in re.findall(pattern, log)]
+    return list(dict.fromkeys(found))
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    what: str,
+    next_step: str = "",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    text_in: str | None = None,
+    timeout: float | None = None,
+) -> str:
+    """Run a program to its end and return its standard output.
+
+    Args:
+        arguments: The program and its arguments; never a shell string.
+        what: What fails if this fails, one sentence.
+        next_step: What the reader should do then.
+        env: The whole environment of the program; None inherits ours.
+        cwd: Folder to run in.
+        text_in: Text for its standard input; None gives it an empty one.
+        timeout: Seconds until it is ended.
+
+    Raises:
+        DropsondeError: The program is missing, was too slow, or ended with a code other than 0; carries its last lines.
+    """
+    try:
+        finished = subprocess.run(
+            list(arguments),
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            input=text_in if text_in is not None else "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise DropsondeError(what, seen=f"{arguments[0]}: no such program", next_step=next_step) from error
+    except subprocess.TimeoutExpired as error:
+        raise DropsondeError(what, seen=f"no end after {timeout:.0f} s", next_step=next_step) from error
+    if finished.returncode:
+        seen = tail(finished.stderr) or tail(finished.stdout) or f"exit code {finished.returncode}"
+        raise DropsondeError(what, seen=seen, next_step=next_step)
+    return finished.stdout
+
+
+def has(program: str) -> bool:
+    """Return whether a program is on PATH."""
+    return shutil.which(program) is not None

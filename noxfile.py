@@ -1,0 +1,143 @@
+"""All checks and tests. `nox` runs the default ones, in this order; `nox -s NAME` one of them.
+
+Sessions that need an engine share one service of their own name and port, so that they never touch a stack that you are
+using; it is removed when nox ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+from infra import engine, packages, settings
+
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e"]
+nox.options.default_venv_backend = "uv"
+nox.options.reuse_existing_virtualenvs = True
+
+ROOT = Path(__file__).parent
+# Their own name and port; set SERVICE_NAME to look at what is left after a failure.
+SERVICE = f"nox{os.getpid()}"
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+PORT = _free_port()
+
+
+def _sync(session: nox.Session, group: str) -> None:
+    """Install exactly what the group's lock says."""
+    session.run_install("uv", "pip", "sync", "--quiet", "--require-hashes", f"requirements/{group}.txt", external=True)
+
+
+def _agreed(session: nox.Session) -> bool:
+    """Return whether the machine may be changed without asking: `nox -- --yes`, or CI=true."""
+    return "--yes" in session.posargs or settings.unattended()
+
+
+def _pytest(session: nox.Session, *arguments: str, group: str) -> None:
+    _sync(session, group)
+    extra = [argument for argument in session.posargs if argument != "--yes"]
+    env = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT, "CI": "true" if _agreed(session) else ""}
+    session.run("pytest", *arguments, *extra, env=env)
+
+
+def _with_engine(session: nox.Session) -> None:
+    """Make sure that there is an engine, and that nothing of our service is left when nox ends."""
+    engine.ensure(yes=_agreed(session))
+    if _sweep not in _registered:
+        _registered.append(_sweep)
+        atexit.register(_sweep)
+
+
+_registered: list[object] = []
+
+
+def _sweep() -> None:
+    subprocess.run([sys.executable, "-m", "tests.support.sweep", SERVICE], cwd=ROOT, check=False)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting, types, spelling, Dockerfiles, shell scripts, compose files."""
+    _sync(session, "lint")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy", "infra", "tasks.py", "noxfile.py")
+    session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/launch.py")
+    session.run("codespell")
+    session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/Dockerfile.*")))
+    session.run("shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill")
+    _with_engine(session)
+    session.run("python", "-m", "tests.support.compose_config")
+
+
+@nox.session
+def unit(session: nox.Session) -> None:
+    """Fast tests without Docker."""
+    _pytest(session, "tests/unit", group="test")
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Build the images and look into them: contents, users, no secrets in layers, sizes."""
+    _with_engine(session)
+    _pytest(session, "-m", "not machines", "tests/images", group="e2e")
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """The verbs against a real engine: up, reset, down, users, bad input."""
+    _with_engine(session)
+    _pytest(session, "-m", "not machines", "tests/integration", group="e2e")
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """A real browser against the running DEV_MODE stack."""
+    _with_engine(session)
+    browser = packages.ensure_browser(settings.load().browser, yes=_agreed(session))
+    session.env["BROWSER"] = browser
+    _pytest(session, "tests/e2e", group="e2e")
+
+
+@nox.session
+def machines(session: nox.Session) -> None:
+    """The first README command on fresh Debian machines without an engine (20 minutes; not in the default run)."""
+    _with_engine(session)
+    _pytest(session, "-m", "machines", "tests/integration", group="e2e")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the figures of docs/figures.md as one table and as JSON (15 minutes; not in the default run)."""
+    _with_engine(session)
+    _sync(session, "e2e")
+    env = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT}
+    session.run("python", "-m", "tests.bench", *session.posargs, env=env)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write all lock files anew, from pyproject.toml, hub/requirements.in and notebook/science/core.in."""
+    compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--upgrade"]
+    runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
+    session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
+    for group in ("build", "lint", "test", "e2e"):
+        session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
+    image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override", "requirements/overrides.txt"]
+    for folder, source, target in (("hub", "requirements.in", "requirements.txt"), ("notebook/science", "core.in", "core.txt")):
+        session.run(*image, f"{folder}/{source}", "--output-file", f"{folder}/{target}", external=True)
+    session.chdir("hub/proxy")
+    npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
+    session.run(*npm, external=True)

@@ -1,0 +1,194 @@
+"""The verbs: what people type. Each one reads the settings, calls the library in infra/, and prints."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from invoke import Context, task
+
+from infra import settings as settings_module
+from infra import console, doctor, engine, errors, homes, overview, shell, stack
+from infra import clean as clean_module
+from infra import reset as reset_module
+
+STORY = """\
+Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you need them:
+
+  Start            invoke engine up     a Docker Engine, then the hub; prints where to log in
+  Look             invoke status        who is running, memory, volumes        invoke logs [--follow]
+  Change           invoke reset         after a change in hub/: a new hub, people's notebooks keep running
+                   invoke dshell        a root shell in the running hub; share/ is a folder between you and it
+  Build            invoke build         what `up` builds, without starting anything   [--plan] [--only hub]
+  People's files   invoke users         list; users --archive, --remove, --hand-over
+  Trouble          invoke doctor        every precondition, each with its remedy
+  Stop             invoke down          all data is kept; `down --volumes` asks and deletes it
+  Tidy             invoke clean         our unused images and orphaned containers, after asking
+
+Verbs can be chained: invoke build up logs. Every verb explains itself: invoke VERB --help. All tests: nox."""
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn an error of ours into its three parts and exit code; no traceback reaches a user without --debug."""
+
+    @functools.wraps(function)
+    def wrapped(context: Context, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(context, *args, **kwargs)
+        except errors.DropsondeError as error:
+            if context.config.run.echo or "--debug" in sys.argv or "-d" in sys.argv:
+                raise
+            console.show_error(error)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            console.warn("Interrupted. Nothing is half done: run the same command again to go on.")
+            sys.exit(130)
+
+    return wrapped
+
+
+YES = {"yes": "Agree in advance to what would be asked."}
+JSON = {"json": "Print JSON."}
+
+
+@task(default=True)
+@verb
+def verbs(context: Context) -> None:
+    """Tell the story of the verbs."""
+    console.result(STORY)
+
+
+@task(name="engine", help={"check": "Only report; change nothing."} | YES)
+@verb
+def engine_(context: Context, check: bool = False, yes: bool = False) -> None:
+    """Make sure that a Docker Engine with compose and buildx answers; install it if you agree."""
+    if check:
+        doctor.show(engine.report())
+    else:
+        engine.ensure(yes=yes or settings_module.unattended())
+
+
+@task(
+    help={
+        "plan": "Print what would be built, and stop.",
+        "no_cache": "Build everything anew, with the newest Debian packages.",
+        "only": "Build this image only: hub, hub-core, proxy, notebook or science.",
+    }
+    | YES
+)
+@verb
+def build(context: Context, plan: bool = False, no_cache: bool = False, only: str = "", yes: bool = False) -> None:
+    """Build the images and fill the science volume; only what changed."""
+    settings = settings_module.load()
+    agreed = yes or settings_module.unattended()
+    planned = stack.build(
+        engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed
+    )
+    if not planned.lines():
+        console.done("Nothing to build: everything is up to date.")
+    elif plan:
+        console.result("\n".join(planned.lines()))
+
+
+@task(help=YES)
+@verb
+def up(context: Context, yes: bool = False) -> None:
+    """Build what is missing, start the hub, wait until it is healthy, and say how to log in."""
+    settings = settings_module.load()
+    if not stack.up(engine.require(), settings, yes=yes or settings_module.unattended()):
+        console.done(f"Nothing to do: {settings.service_name} is up to date and healthy.")
+    console.result(overview.welcome(settings))
+
+
+@task(help={"volumes": "Delete all data, too: homes, the hub's database, the libraries."} | YES)
+@verb
+def down(context: Context, volumes: bool = False, yes: bool = False) -> None:
+    """Stop the hub and everybody's servers. All data is kept."""
+    settings = settings_module.load()
+    if not stack.down(engine.require(), settings, volumes=volumes, yes=yes):
+        console.done(f"Nothing to do: {settings.service_name} is not running.")
+
+
+@task(help=YES)
+@verb
+def reset(context: Context, yes: bool = False) -> None:
+    """Rebuild and replace the hub only; people's servers, kernels and connections go on."""
+    settings = settings_module.load()
+    reset_module.reset(engine.require(), settings, yes=yes or settings_module.unattended())
+    console.result(f"The new hub serves at {settings.url}")
+
+
+@task(help={"command": "Run this command line instead of an interactive shell."})
+@verb
+def dshell(context: Context, command: str = "") -> None:
+    """Open a root shell in the running hub; share/ is mounted there. -c 'command' for scripts."""
+    sys.exit(shell.dshell(engine.require(), settings_module.load(), command))
+
+
+@task(help=JSON)
+@verb
+def status(context: Context, json: bool = False) -> None:
+    """Show who is running, since when, memory, volumes and their sizes, and versions."""
+    overview.show_status(engine.require(), settings_module.load(), as_json=json)
+
+
+@task(
+    help={
+        "follow": "Go on printing as lines arrive; end with Ctrl-C.",
+        "of": "Whose log: hub, proxy, or a user's name.",
+        "tail": "Number of lines.",
+    }
+)
+@verb
+def logs(context: Context, of: str = "", follow: bool = False, tail: int = 100) -> None:
+    """Print the last log lines of the hub and its proxy, or of a user's server."""
+    shell.logs(engine.require(), settings_module.load(), of=of, follow=follow, tail=tail)
+
+
+@task(name="doctor", help=JSON)
+@verb
+def doctor_(context: Context, json: bool = False) -> None:
+    """Check every precondition; each check that fails names its remedy."""
+    doctor.show(doctor.checks(settings_module.load()), as_json=json)
+
+
+@task(
+    help={
+        "archive": "Pack this user's home into a file.",
+        "remove": "Delete this user's home for good.",
+        "hand_over": "Copy this user's home into another user's (--to).",
+        "to": "With --archive the file to write, with --hand-over the user who gets the files.",
+    }
+    | YES
+    | JSON
+)
+@verb
+def users(
+    context: Context,
+    archive: str = "",
+    remove: str = "",
+    hand_over: str = "",
+    to: str = "",
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """List people's homes with their sizes; archive, remove or hand over one."""
+    client, settings = engine.require(), settings_module.load()
+    if archive:
+        homes.archive(client, settings, archive, to)
+    elif hand_over:
+        homes.hand_over(client, settings, hand_over, to, yes=yes)
+    elif remove:
+        homes.remove(client, settings, remove, yes=yes)
+    else:
+        homes.show(client, settings, as_json=json)
+
+
+@task(help=YES)
+@verb
+def clean(context: Context, yes: bool = False) -> None:
+    """Remove our own unused images, science volumes and orphaned containers; lists them first and asks."""
+    if not clean_module.clean(engine.require(), settings_module.load(), yes=yes):
+        console.done("Nothing to remove.")
