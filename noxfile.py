@@ -136,7 +136,10 @@ def lock(session: nox.Session) -> None:
     for group in ("build", "lint", "test", "e2e"):
         session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
     image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override", "requirements/overrides.txt"]
-    for folder, source, target in (("hub", "requirements.in", "requirements.txt"), ("notebook/science", "core.in", "core.txt")):
+    for folder, source, target in (
+        ("hub", "requirements.in", "requirements.txt"),
+        ("notebook/science", "core.in", "core.txt"),
+    ):
         session.run(*image, f"{folder}/{source}", "--output-file", f"{folder}/{target}", external=True)
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]

@@ -9,25 +9,29 @@ from typing import Any
 
 from invoke import Context, task
 
-from infra import settings as settings_module
-from infra import console, doctor, engine, errors, homes, overview, shell, stack
 from infra import clean as clean_module
+from infra import console, doctor, engine, errors, homes, overview, shell, stack
 from infra import reset as reset_module
+from infra import settings as settings_module
 
 STORY = """\
 Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you need them:
 
-  Start            invoke engine up     a Docker Engine, then the hub; prints where to log in
-  Look             invoke status        who is running, memory, volumes        invoke logs [--follow]
-  Change           invoke reset         after a change in hub/: a new hub, people's notebooks keep running
-                   invoke dshell        a root shell in the running hub; share/ is a folder between you and it
-  Build            invoke build         what `up` builds, without starting anything   [--plan] [--only hub]
-  People's files   invoke users         list; users --archive, --remove, --hand-over
-  Trouble          invoke doctor        every precondition, each with its remedy
-  Stop             invoke down          all data is kept; `down --volumes` asks and deletes it
-  Tidy             invoke clean         our unused images and orphaned containers, after asking
+  invoke engine    a Docker Engine with compose and buildx; installed and started if you agree
+  invoke up        build what is missing, start the hub, say where to log in      (so, at first: invoke engine up)
+  invoke status    who is running, since when, memory, volumes
+  invoke logs      what the hub and its proxy say, or one user's server           [--of NAME] [--follow]
 
-Verbs can be chained: invoke build up logs. Every verb explains itself: invoke VERB --help. All tests: nox."""
+  invoke reset     after a change in hub/ or www_custom/: a new hub, while people's notebooks keep running
+  invoke dshell    a root shell in the running hub; share/ is a folder between you and it
+  invoke build     what `up` builds, without starting anything                    [--plan] [--only hub]
+
+  invoke users     people's homes: list, archive, remove, hand over
+  invoke doctor    every precondition, each with its remedy
+  invoke clean     remove our unused images and orphaned containers; asks
+  invoke down      stop; all data is kept (`down --volumes` asks, and deletes it)
+
+Chain them (invoke build up logs), ask each one (invoke up --help). All tests: nox."""
 
 
 def verb(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,9 +87,7 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     """Build the images and fill the science volume; only what changed."""
     settings = settings_module.load()
     agreed = yes or settings_module.unattended()
-    planned = stack.build(
-        engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed
-    )
+    planned = stack.build(engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed)
     if not planned.lines():
         console.done("Nothing to build: everything is up to date.")
     elif plan:

@@ -33,9 +33,7 @@ def stop(what: str, next_step: str) -> None:
 DEV_MODE = setting("DEV_MODE") == "1"
 SERVICE_NAME = setting("SERVICE_NAME")
 missing = [
-    name
-    for name in ("SERVICE_NAME", "NOTEBOOK_IMAGE", "SCIENCE_VOLUME", "NOTEBOOK_NETWORK")
-    if not setting(name)
+    name for name in ("SERVICE_NAME", "NOTEBOOK_IMAGE", "SCIENCE_VOLUME", "NOTEBOOK_NETWORK") if not setting(name)
 ]
 if missing:
     stop(f"The hub was started without {', '.join(missing)}.", "Start it with `invoke up`, which sets them.")

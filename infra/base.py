@@ -59,7 +59,7 @@ def mmdebstrap_command(settings: Settings, target: Path, *, root: bool) -> list[
     return command
 
 
-def bootstrap(client: docker.DockerClient, settings: Settings, *, yes: bool) -> str:
+def bootstrap(settings: Settings, *, yes: bool) -> str:
     """Make the base image from the Debian mirror and return its tag.
 
     Raises:
@@ -77,7 +77,7 @@ def bootstrap(client: docker.DockerClient, settings: Settings, *, yes: bool) -> 
             Path(folder).chmod(0o755)
         process.run(
             mmdebstrap_command(settings, tar, root=root),
-            what=f"The base image could not be made from the Debian mirror ({settings.debian_mirror or 'the default'}).",
+            what=f"The base image could not be made from {settings.debian_mirror or 'the default Debian mirror'}.",
             next_step="Check the network to the mirror, or set DEBIAN_MIRROR or BASE_IMAGE in .env.",
         )
         changes = ["ENV DEBIAN_FRONTEND=noninteractive", 'CMD ["bash"]']
@@ -113,4 +113,4 @@ def ensure_base(client: docker.DockerClient, settings: Settings, *, refresh: boo
         return settings.base_image
     console.say(f"No base image from a registry ({problem.splitlines()[-1]}); making one from the Debian mirror.")
     with console.step("Making the base image from the Debian mirror"):
-        return bootstrap(client, settings, yes=yes)
+        return bootstrap(settings, yes=yes)

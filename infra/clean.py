@@ -92,7 +92,7 @@ def clean(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bool
         Whether there was anything to remove.
 
     Raises:
-        Declined: Nobody agreed.
+        DeclinedError: Nobody agreed.
     """
     doomed = find(client, settings)
     if not doomed:

@@ -62,9 +62,7 @@ def mounts_for_hub(settings: Settings) -> list[dict[str, object]]:
 
 def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the whole environment for compose: what its client needs, and every variable of compose.yaml."""
-    docker_own = {
-        key: value for key, value in environ.items() if key in {"PATH", "HOME"} or key.startswith("DOCKER_")
-    }
+    docker_own = {key: value for key, value in environ.items() if key in {"PATH", "HOME"} or key.startswith("DOCKER_")}
     socket = socket_path(environ.get("DOCKER_HOST", ""))
     return docker_own | {
         "SERVICE_NAME": settings.service_name,

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
-from infra.errors import Declined, DropsondeError
+from infra.errors import DeclinedError, DropsondeError
 
 _out = RichConsole(highlight=False, soft_wrap=True)
 _err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
@@ -105,19 +105,19 @@ def confirm(question: str, *, yes: bool) -> None:
         yes: The reader already agreed (`--yes`).
 
     Raises:
-        Declined: The answer was no, or there is no terminal to ask on.
+        DeclinedError: The answer was no, or there is no terminal to ask on.
     """
     if yes:
         return
     if not is_interactive():
-        raise Declined(
+        raise DeclinedError(
             "Not done: this needs your agreement.",
             seen=f"There is no terminal to ask on: {question}",
             next_step="Run the same command with --yes to agree in advance.",
         )
     answer = _err.input(f"{escape(question)} \\[y/N] ")
     if answer.strip().lower() not in {"y", "yes"}:
-        raise Declined("Not done: you said no. Nothing was changed.")
+        raise DeclinedError("Not done: you said no. Nothing was changed.")
 
 
 def show_error(error: DropsondeError) -> None:

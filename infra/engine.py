@@ -237,7 +237,7 @@ def ensure(*, yes: bool) -> None:
 
     Raises:
         DropsondeError: It could not be done; says what to do by hand.
-        Declined: The reader said no, or could not be asked.
+        DeclinedError: The reader said no, or could not be asked.
     """
     answer = knock()
     state = observe(answer)
@@ -255,9 +255,14 @@ def ensure(*, yes: bool) -> None:
     for action in actions:
         console.say(f"  - {action}")
     console.confirm("Do this now?", yes=yes)
-    engine_setup.apply(actions, state.system, answers=lambda: _is_there(knock()))
+    engine_setup.apply(actions, state.system, answers=_serves)
     console.done(f"Docker Engine {version(require())} with compose and buildx answers")
 
 
-def _is_there(answer: Answer) -> bool:
-    return answer.client is not None or answer.denied
+def _serves() -> bool:
+    answer = knock()
+    if not answer.denied:
+        return answer.client is not None
+    # The socket is there before the engine is, and until this user's next login only root may ask.
+    asked = subprocess.run(packages.as_root(["docker", "version"]), capture_output=True, timeout=60, check=False)
+    return asked.returncode == 0

@@ -284,8 +284,8 @@ def apply(actions: list[Action], system: packages.System, *, answers: Callable[[
     """
     packages.need_root("Setting up Docker Engine")
     for action in actions:
-        text = str(action)
-        with console.step(text[0].upper() + text[1:]):
+        title = str(action).partition(" (")[0]
+        with console.step(title[0].upper() + title[1:]):
             if isinstance(action, Install):
                 _install(action, system)
             elif isinstance(action, Join):

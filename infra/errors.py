@@ -45,5 +45,5 @@ class ConfigError(DropsondeError):
     exit_code = 78
 
 
-class Declined(DropsondeError):
+class DeclinedError(DropsondeError):
     """The reader said no, or could not be asked (exit code 1)."""

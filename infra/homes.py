@@ -119,7 +119,8 @@ def content(settings: Settings, home: Home) -> str:
 def _require_stopped(home: Home) -> None:
     if home.state == "in use":
         raise DropsondeError(
-            f"{home.user}'s server is running.", next_step="Stop it first (on the hub's admin page), then run this again."
+            f"{home.user}'s server is running.",
+            next_step="Stop it first (on the hub's admin page), then run this again.",
         )
 
 
@@ -151,7 +152,7 @@ def remove(client: docker.DockerClient, settings: Settings, name: str, *, yes: b
     """Delete a home for good, after saying what it holds.
 
     Raises:
-        Declined: Nobody agreed.
+        DeclinedError: Nobody agreed.
         DropsondeError: The user's server is running.
     """
     home = pick(find_all(client, settings), name)
@@ -170,7 +171,7 @@ def hand_over(client: docker.DockerClient, settings: Settings, name: str, to: st
 
     Raises:
         UsageError: The receiver is not named, has no home yet, or already has that folder.
-        Declined: Nobody agreed.
+        DeclinedError: Nobody agreed.
     """
     if not to:
         raise UsageError("Who gets the files?", next_step="invoke users --hand-over NAME --to OTHER")
@@ -182,7 +183,9 @@ def hand_over(client: docker.DockerClient, settings: Settings, name: str, to: st
     console.say(f"{home.volume} ({home.user}) holds {content(settings, home)}")
     console.confirm(f"Copy it into the home of {receiver.user}, as folder {folder}?", yes=yes)
     # The copy appears under its name only when it is complete.
-    script = f"test ! -e /to/{folder} && rm -rf /to/.{folder} && cp -a /from /to/.{folder} && mv /to/.{folder} /to/{folder}"
+    script = (
+        f"test ! -e /to/{folder} && rm -rf /to/.{folder} && cp -a /from /to/.{folder} && mv /to/.{folder} /to/{folder}"
+    )
     with console.step(f"Copying {console.size(home.bytes)} to {receiver.user}"):
         process.run(
             [*_tool(settings, f"{home.volume}:/from:ro", f"{receiver.volume}:/to"), "sh", "-c", script],

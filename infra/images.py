@@ -46,9 +46,7 @@ class Image:
 
 
 CATALOG = (
-    Image(
-        "hub-core", "hub/Dockerfile.jupyterhub-core", ("hub/requirements.txt", "requirements/build.txt")
-    ),
+    Image("hub-core", "hub/Dockerfile.jupyterhub-core", ("hub/requirements.txt", "requirements/build.txt")),
     Image(
         "hub",
         "hub/Dockerfile.custom",
@@ -176,8 +174,8 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
     if settings.npm_registry:
         exports["NPM_CONFIG_REGISTRY"] = settings.npm_registry
     if settings.build_proxy:
-        exports |= {name: settings.build_proxy for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
-        exports |= {name: settings.build_no_proxy for name in ("no_proxy", "NO_PROXY")}
+        exports |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), settings.build_proxy)
+        exports |= dict.fromkeys(("no_proxy", "NO_PROXY"), settings.build_no_proxy)
     if settings.debian_mirror:
         sources = folder / "sources.list"
         security = settings.debian_security_mirror

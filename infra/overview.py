@@ -115,8 +115,13 @@ def show_status(client: docker.DockerClient, settings: Settings, *, as_json: boo
     versions = f"JupyterHub {found['versions']['jupyterhub'] or '?'}, engine {found['versions']['engine']}"
     console.result(f"{found['service']} at {found['url']}: {state}{mode} ({versions})\n")
     rows = [
-        (item["user"] or item["kind"], item["name"], item["state"], since(item["started"]))
-        + (console.size(item["memory_bytes"]),)
+        (
+            item["user"] or item["kind"],
+            item["name"],
+            item["state"],
+            since(item["started"]),
+            console.size(item["memory_bytes"]),
+        )
         for item in found["services"] + found["servers"]
     ]
     console.table(("who", "container", "state", "up", "memory"), rows)

@@ -220,7 +220,7 @@ def ensure(names: Sequence[str], why: str, *, yes: bool) -> list[str]:
 
     Raises:
         DropsondeError: Not a Debian or Ubuntu, no root, or the installation failed.
-        Declined: The reader said no, or could not be asked.
+        DeclinedError: The reader said no, or could not be asked.
     """
     if not has_apt():
         raise DropsondeError(
@@ -270,7 +270,7 @@ def ensure_browser(configured: str, *, yes: bool) -> str:
     Raises:
         ConfigError: BROWSER is set to something that does not run.
         DropsondeError: None is there, and none could be installed.
-        Declined: The reader said no, or could not be asked.
+        DeclinedError: The reader said no, or could not be asked.
     """
     found = find_browser(configured)
     if found:

@@ -21,6 +21,9 @@ from infra.settings import Settings
 STANDING_BY = "The new hub is ready and waits for the old one to end."
 STANDBY_SECONDS = 60
 STOP_SECONDS = 5
+# A hub that stands by must not start again and again when its configuration is wrong.
+ONCE: Any = {"Name": "no", "MaximumRetryCount": 0}
+ALWAYS: Any = {"Name": "unless-stopped", "MaximumRetryCount": 0}
 
 
 def remove_unfinished(client: docker.DockerClient, settings: Settings) -> None:
@@ -50,7 +53,7 @@ def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> st
     new = next(item for item in health.containers(client, settings, "hub") if item["Id"] not in before)
     for network in new["NetworkSettings"]["Networks"]:
         client.api.disconnect_container_from_network(new["Id"], network)
-    client.api.update_container(new["Id"], restart_policy={"Name": "no"})
+    client.api.update_container(new["Id"], restart_policy=ONCE)
     client.api.start(new["Id"])
     deadline = time.monotonic() + STANDBY_SECONDS
     while STANDING_BY not in health.last_lines(client, new["Id"], 5):
@@ -100,7 +103,7 @@ def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
                 seen=error.seen,
                 next_step="Mend what the log names, then run `invoke reset` again.",
             ) from error
-        client.api.update_container(new, restart_policy={"Name": "unless-stopped"})
+        client.api.update_container(new, restart_policy=ALWAYS)
         client.api.remove_container(old["Id"], force=True)
 
 

@@ -48,8 +48,13 @@ def _remove(client: docker.DockerClient, name: str) -> None:
         return
 
 
+def _run(name: str, labels: dict[str, str]) -> list[str]:
+    given = [f"--label={key}={value}" for key, value in labels.items()]
+    return ["docker", "run", "--network=none", f"--name={name}", *given]
+
+
 def fill(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
-    """Fill a new volume and check it; running it again after an interruption starts anew.
+    """Fill a new volume and check it; an interrupted fill starts anew, a full volume is only checked again.
 
     Raises:
         DropsondeError: The copy or the check failed; the volume is not used then.
@@ -59,20 +64,20 @@ def fill(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
     for leftover in (filler, receipt):
         _remove(client, leftover)
     client.volumes.create(volume, labels=settings.labels("science"))
-    labels = [f"--label={key}={value}" for key, value in settings.labels("science-fill").items()]
     with console.step(f"Filling the science volume {volume}"):
         process.run(
-            ["docker", "run", "--rm", "--network=none", f"--name={filler}", *labels, f"--volume={volume}:/volume"]
-            + [tags["science"]],
+            [*_run(filler, settings.labels("science-fill")), "--rm", f"--volume={volume}:/volume", tags["science"]],
             what="The science volume could not be filled.",
             next_step="Check the free space of the engine's disk (`invoke doctor`), then run `invoke build` again.",
         )
-    labels = [f"--label={key}={value}" for key, value in settings.labels(KIND_RECEIPT).items()]
     with console.step("Checking it from inside the notebook image"):
         try:
             process.run(
-                ["docker", "run", "--network=none", f"--name={receipt}", *labels, f"--volume={volume}:/opt:ro"]
-                + [tags["notebook"], "python3", "-c", CHECK],
+                [
+                    *_run(receipt, settings.labels(KIND_RECEIPT)),
+                    *(f"--volume={volume}:/opt:ro", tags["notebook"]),
+                    *("python3", "-c", CHECK),
+                ],
                 what="The science volume does not fit the notebook image.",
                 next_step="Mend notebook/science or notebook/Dockerfile.notebook, then run `invoke build` again.",
             )

@@ -119,6 +119,7 @@ def parse_data_mounts(text: str) -> tuple[DataMount, ...]:
 
 
 def _setting(default: str, parse: Callable[[str], Any] = str) -> Any:
+    """Return a field with its default as text and its parser, for `load`."""
     return field(metadata={"default": default, "parse": parse})
 
 

@@ -27,7 +27,9 @@ def dshell(client: docker.DockerClient, settings: Settings, command: str) -> int
     return _attached(exec_command(hub, command, terminal=terminal))
 
 
-def logs(client: docker.DockerClient, settings: Settings, *, of: str = "", follow: bool = False, tail: int = 100) -> None:
+def logs(
+    client: docker.DockerClient, settings: Settings, *, of: str = "", follow: bool = False, tail: int = 100
+) -> None:
     """Print the log of the hub and its proxy, of one of them, or of a user's server.
 
     Raises:

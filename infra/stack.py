@@ -39,7 +39,11 @@ def plan_build(
     rebuilt = {image.name for image in to_build} & {"science", "notebook"}
     fill = not only and (bool(rebuilt) or not science.is_ready(client, settings, tags))
     wanted = [compose.data_volume_name(settings, mount) for mount in settings.data_mounts if mount.kind == "nfs"]
-    there = {volume.name for volume in client.volumes.list(filters={"label": f"dropsonde.service={settings.service_name}"})} if wanted else set()
+    there = (
+        {volume.name for volume in client.volumes.list(filters={"label": f"dropsonde.service={settings.service_name}"})}
+        if wanted
+        else set()
+    )
     return BuildPlan(tuple(to_build), fill, tuple(name for name in wanted if name not in there))
 
 
@@ -78,7 +82,9 @@ def is_up_to_date(client: docker.DockerClient, settings: Settings, tags: Tags, s
     running = health.containers(client, settings, service, running=True)
     if len(running) != 1:
         return False
-    same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == compose.config_hashes(settings, tags).get(service)
+    same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == compose.config_hashes(
+        settings, tags
+    ).get(service)
     image = client.api.inspect_image(tags[service])["Id"]
     return bool(same_config and running[0]["ImageID"] == image)
 
@@ -127,7 +133,7 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         Whether there was anything to stop or remove.
 
     Raises:
-        Declined: People's servers are running, or volumes would die, and nobody agreed.
+        DeclinedError: People's servers are running, or volumes would die, and nobody agreed.
     """
     label = f"dropsonde.service={settings.service_name}"
     doomed = [volume.name for volume in client.volumes.list(filters={"label": label})] if volumes else []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlunsplit
 
@@ -27,6 +28,8 @@ DEATH_WATCH = 0.5
 ENGINE_RETRY = 1.0
 # Seconds that reading a failed container's log may take, within the time that JupyterHub gives a start.
 LOG_TIMEOUT = 2.0
+# Seconds that a restarted hub waits for a server in this way before it goes on in JupyterHub's.
+TAKE_UP_TIMEOUT = 10.0
 # Seconds that a stop waits for a start call that the engine has not answered yet.
 SETTLE_TIMEOUT = 30.0
 REMOVAL_TRIES = 50
@@ -68,6 +71,7 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         self._starting = False
         self._unanswered: asyncio.Future[Any] | None = None
         self._reported = ""
+        self._engine_away = False
 
     # -- Defaults that differ from DockerSpawner's ---------------------------------------------------------------------
 
@@ -384,11 +388,15 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
             except Exception as error:
                 if not failures.is_engine_trouble(error):
                     raise
-                self.log.warning("The engine does not answer for %s: %s", self._log_name, error)
+                # Once for each time that it goes away: polls are many.
+                log = self.log.debug if self._engine_away else self.log.warning
+                log("The engine does not answer for %s: %s", self._log_name, error)
+                self._engine_away = True
                 if not self._check_pending:
                     return None if self.server else 0
                 # The hub has just started: what it takes for stopped now, it forgets. Nothing can be started meanwhile.
                 await asyncio.sleep(ENGINE_RETRY)
+        self._engine_away = False
         if found is None:
             return 0
         if found["State"]["Running"]:
@@ -414,6 +422,11 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         address = self._address(found) if found else None
         if address is None:
             return str(self.server.url)
+        if self._check_pending:
+            # The hub may have been killed in the middle of a start: be as quick as the start would have been.
+            with suppress(SpawnFailure, TimeoutError):
+                async with asyncio.timeout(TAKE_UP_TIMEOUT):
+                    await self._wait_until_ready(*address)
         host = f"{fmt_ip_url(address[0])}:{address[1]}"
         return str(urlunsplit((self.server.proto, host, self.server.base_url, "", "")))
 

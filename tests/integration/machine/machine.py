@@ -132,8 +132,8 @@ def _rootfs_command(suite: str, target: Path) -> list[str]:
         f'--customize-hook=chroot "$1" systemctl mask {MASKED}',
         f'--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash {USER}',
         f"--customize-hook=echo '{USER} ALL=(ALL) NOPASSWD:ALL' > \"$1/etc/sudoers.d/{USER}\"",
+        f"--customize-hook=copy-in {HERE / 'init'} /",
     ]
-    command += [f"--customize-hook=copy-in {HERE / name} /" for name in ("init-cgroup1", "init-cgroup2", "init-none")]
     mirror = load().debian_mirror
     return [*command, suite, str(target), *([mirror] if mirror else [])]
 
@@ -144,18 +144,13 @@ def machine_image(client: docker.DockerClient, suite: str) -> Iterator[str]:
     name = f"dropsonde-machine:{suite}-{secrets.token_hex(3)}"
     with tempfile.TemporaryDirectory(prefix="dropsonde-machine-") as folder:
         tar = Path(folder) / "rootfs.tar"
-        subprocess.run(_rootfs_command(suite, tar), check=True)
+        made = subprocess.run(_rootfs_command(suite, tar), capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stderr
         subprocess.run(["docker", "import", str(tar), name], check=True, stdout=subprocess.DEVNULL)
     try:
         yield name
     finally:
         client.images.remove(name)
-
-
-def _init(*, systemd: bool) -> str:
-    if not systemd:
-        return "/init-none"
-    return "/init-cgroup2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "/init-cgroup1"
 
 
 def _wait_until_booted(computer: Machine) -> None:
@@ -181,7 +176,8 @@ def machine(client: docker.DockerClient, image: str, *, systemd: bool) -> Iterat
         command += [f"--security-opt={option}" for option in SECURITY]
         command += ["--device-cgroup-rule=a *:* rwm", "--env=container=docker", f"--volume={name}:/var/lib/docker"]
         command += [f"--tmpfs={path}" for path in ("/run:exec", "/run/lock", "/tmp:exec")]
-        command += [f"--stop-signal={'SIGRTMIN+3' if systemd else 'SIGTERM'}", image, _init(systemd=systemd)]
+        command += [f"--stop-signal={'SIGRTMIN+3' if systemd else 'SIGTERM'}", image]
+        command += ["/init", "systemd" if systemd else "nothing"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         container = client.containers.get(name)
         computer = Machine(container)

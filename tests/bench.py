@@ -1,0 +1,217 @@
+"""The figures: `nox -s bench`. Prints one table, and the same as JSON into artifacts/bench.json.
+
+Everything that is compared runs interleaved in one run, because machines are noisy; times are medians in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from infra import console, images, science
+from infra.settings import ROOT
+from tests.conftest import ARTIFACTS, Stack, make_stack
+from tests.support.browserless import User
+from tests.support.sweep import sweep
+
+RUNS = int(os.environ.get("BENCH_RUNS", "10"))
+CROWD = [int(count) for count in os.environ.get("BENCH_CROWD", "1,10,25,50").split(",")]
+# What a hub without our spawner would have: DockerSpawner as released, with the same image, volumes and network.
+STOCK = """
+import json, os
+c.JupyterHub.spawner_class = "dockerspawner.DockerSpawner"
+c.DockerSpawner.image = os.environ["NOTEBOOK_IMAGE"]
+c.DockerSpawner.network_name = os.environ["NOTEBOOK_NETWORK"]
+c.DockerSpawner.use_internal_ip = True
+c.DockerSpawner.prefix = os.environ["SERVICE_NAME"]
+c.DockerSpawner.remove = True
+c.DockerSpawner.volumes = {os.environ["SERVICE_NAME"] + "-home-{username}": "/home/jovyan"}
+c.DockerSpawner.read_only_volumes = {os.environ["SCIENCE_VOLUME"]: "/opt"}
+c.DockerSpawner.extra_create_kwargs = {"labels": {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "notebook"}}
+c.DockerSpawner.default_url = "/lab"
+"""
+
+
+def copy_of_tree(folder: Path) -> Path:
+    """Copy what git knows or would take of the project, and return the copy."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@contextlib.contextmanager
+def stock_stack(ours: Stack) -> Iterator[Stack]:
+    """Start a second service with stock spawner settings, from a copy of the tree."""
+    stack = make_stack(f"{ours.name}-stock", BASE_IMAGE=base_image(ours))
+    with tempfile.TemporaryDirectory() as folder:
+        tree = copy_of_tree(Path(folder))
+        (tree / "hub/config.d/99-stock.py").write_text(STOCK)
+        command = ["python", "-m", "invoke", "up", "--yes"]
+        try:
+            subprocess.run(command, cwd=tree, env=stack.env, check=True, capture_output=True)
+            yield stack
+        finally:
+            sweep_stock(stack)
+
+
+def sweep_stock(stack: Stack) -> None:
+    """Remove the second service; the homes that stock DockerSpawner makes carry no label."""
+    sweep(stack.name)
+    client = docker.from_env()
+    for volume in client.volumes.list(filters={"name": f"{stack.name}-home-"}):
+        volume.remove(force=True)
+
+
+def base_image(ours: Stack) -> str:
+    """Return the base image that our service was built on."""
+    settings = ours.settings
+    client = docker.from_env()
+    own = f"{settings.service_name}/base:trixie"
+    return own if images.exists(client, own) else settings.base_image
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return how many seconds an action took."""
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def floor(ours: Stack) -> float:
+    """Seconds from `docker run` of the notebook image to its own server's first answer; nothing can be faster."""
+    tags = images.tags(ours.settings)
+    client = docker.from_env()
+    name, network = f"{ours.name}-floor", f"{ours.name}-notebooks"
+    label = f"--label=dropsonde.service={ours.name}"
+    volumes = [f"--volume={science.volume_name(ours.settings, tags)}:/opt:ro", "--volume=/home/jovyan"]
+    command = ["docker", "run", "--detach", f"--name={name}", label, f"--network={network}", *volumes, tags["notebook"]]
+    server = ["jupyter-lab", "--ip=0.0.0.0", "--port=8888", "--no-browser", "--IdentityProvider.token="]
+    began = time.monotonic()
+    subprocess.run([*command, *server], check=True, capture_output=True)
+    address = client.containers.get(name).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+    while True:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}:8888/api", timeout=5):
+            break
+        time.sleep(0.01)
+    took = time.monotonic() - began
+    client.containers.get(name).remove(force=True, v=True)
+    return took
+
+
+def login_to_lab(stack: Stack, name: str) -> float:
+    """Seconds from the login to JupyterLab's first response, for a user whose server is not running."""
+    user = User(stack.url, name)
+    took = user.open_lab().lab
+    user.stop()
+    return took
+
+
+def crowd(stack: Stack, count: int, prefix: str, *, stop: bool = True) -> tuple[float, list[User]]:
+    """Let `count` users log in at once; return the seconds until the last one has JupyterLab."""
+    users = [User(stack.url, f"{prefix}{number}") for number in range(count)]
+    with ThreadPoolExecutor(count) as together:
+        took = timed(lambda: list(together.map(lambda user: user.open_lab(), users)))
+        if stop:
+            list(together.map(lambda user: user.stop(), users))
+    return took, users
+
+
+def container_figures(client: docker.DockerClient, stack: Stack, kind: str) -> list[tuple[float, float]]:
+    """Return CPU seconds since its start and MB of memory of each running container of one kind."""
+    found = []
+    for container in stack.containers(client, kind):
+        stats: dict[str, Any] = container.stats(stream=False, one_shot=True)
+        memory = stats["memory_stats"]
+        cache = memory["stats"].get("total_inactive_file", memory["stats"].get("inactive_file", 0))
+        found.append((stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, (memory["usage"] - cache) / 1e6))
+    return found
+
+
+def reset_figures(ours: Stack) -> dict[str, float]:
+    """Replace the hub while a client asks for its health every 5 ms; return total and longest gap in seconds."""
+    answered: list[float] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{ours.url}/hub/health", timeout=2):
+                answered.append(time.monotonic())
+            time.sleep(0.005)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    time.sleep(0.5)
+    total = timed(lambda: ours.invoke("reset"))
+    time.sleep(0.5)
+    ended.set()
+    client.join()
+    gaps = [later - earlier for earlier, later in zip(answered, answered[1:], strict=False)]
+    return {"total": total, "gap": max(gaps)}
+
+
+def main() -> None:
+    """Run everything and print it."""
+    ours = make_stack(os.environ["SERVICE_NAME"], int(os.environ["HUB_PORT"]))
+    client = docker.from_env()
+    figures: dict[str, Any] = {}
+    figures["up, images cached or not (s)"] = timed(lambda: ours.invoke("up", "--yes"))
+    figures["build, nothing changed (s)"] = statistics.median(timed(lambda: ours.invoke("build")) for _ in range(5))
+    figures["up, nothing to do (s)"] = statistics.median(timed(lambda: ours.invoke("up")) for _ in range(5))
+    resets = [reset_figures(ours) for _ in range(5)]
+    figures["reset (s)"] = statistics.median(item["total"] for item in resets)
+    figures["reset, hub pages gone (s)"] = statistics.median(item["gap"] for item in resets)
+    tags = images.tags(ours.settings)
+    for name in ("hub", "proxy", "notebook", "science"):
+        figures[f"{name} image (MB)"] = client.api.inspect_image(tags[name])["Size"] / 1e6
+    with stock_stack(ours) as stock:
+        # Homes and database entries exist before the clock runs: people log in more than once.
+        login_to_lab(ours, "single"), login_to_lab(stock, "single")
+        rounds = [(floor(ours), login_to_lab(ours, "single"), login_to_lab(stock, "single")) for _ in range(RUNS)]
+        floors, mine, others = (statistics.median(column) for column in zip(*rounds, strict=True))
+        figures["floor: docker run to first answer (s)"] = floors
+        figures["login to JupyterLab (s)"] = mine
+        figures["  ratio to the floor"] = mine / floors
+        figures["login to JupyterLab, stock spawner (s)"] = others
+        pairs = [(crowd(ours, 10, "ten")[0], crowd(stock, 10, "ten")[0]) for _ in range(3)]
+        together, stock_together = (statistics.median(column) for column in zip(*pairs, strict=True))
+        figures["ten users at once, last one ready (s)"] = together
+        figures["ten users at once, stock spawner (s)"] = stock_together
+        figures["  ratio to stock"] = together / stock_together
+    for count in CROWD:
+        hub_before = container_figures(client, ours, "hub")[0][0]
+        took, users = crowd(ours, count, f"crowd{count}x", stop=False)
+        time.sleep(5)
+        cpu, memory = container_figures(client, ours, "hub")[0]
+        servers = container_figures(client, ours, "notebook")
+        figures[f"{count} users at once, last one ready (s)"] = took
+        figures["  hub CPU for it (s)"] = cpu - hub_before
+        figures[f"  hub memory with {count} servers (MB)"] = memory
+        figures[f"  memory of one idle user of {count} (MB)"] = statistics.median(item[1] for item in servers)
+        with ThreadPoolExecutor(10) as together_:
+            list(together_.map(lambda user: user.stop(), users))
+    console.table(("figure", "value"), [(name, f"{value:.2f}") for name, value in figures.items()])
+    ARTIFACTS.mkdir(exist_ok=True)
+    (ARTIFACTS / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Clean: what is removed and, above all, what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infra import clean, science
+
+
+def container(name: str, kind: str, state: str, image: str = "", volumes: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "Id": name,
+        "Names": [f"/{name}"],
+        "Labels": {"dropsonde.kind": kind},
+        "State": state,
+        "ImageID": image,
+        "Mounts": [{"Name": volume} for volume in volumes],
+    }
+
+
+def image(identity: str, *tags: str) -> dict[str, Any]:
+    return {"Id": identity, "RepoTags": list(tags), "Size": 1}
+
+
+def plan(containers: list[dict[str, Any]], images: list[dict[str, Any]], volumes: list[str]) -> list[str]:
+    found = clean.plan(
+        containers, images, volumes, keep_tags={"svc/hub:new"}, keep_receipt="receipt-new", keep_volume="science-new"
+    )
+    return [f"{item.what} {item.identity}" for item in found]
+
+
+def test_nothing_to_do() -> None:
+    assert plan([container("hub", "hub", "running", "i1")], [image("i1", "svc/hub:new")], ["science-new"]) == []
+
+
+def test_old_images_go_used_and_present_ones_stay() -> None:
+    containers = [container("jane", "notebook", "running", "used")]
+    images = [
+        image("new", "svc/hub:new"),
+        image("old", "svc/hub:old"),
+        image("used", "svc/notebook:old"),
+        image("none"),
+    ]
+    assert plan(containers, images, []) == ["image old", "image none"]
+
+
+def test_ended_servers_and_old_receipts_go_the_hub_and_the_present_receipt_stay() -> None:
+    containers = [
+        container("jane", "notebook", "exited"),
+        container("hub", "hub", "exited"),
+        container("receipt-old", science.KIND_RECEIPT, "exited"),
+        container("receipt-new", science.KIND_RECEIPT, "exited"),
+    ]
+    assert plan(containers, [], []) == ["container jane", "container receipt-old"]
+
+
+def test_what_only_a_doomed_container_uses_goes_with_it() -> None:
+    containers = [container("receipt-old", science.KIND_RECEIPT, "exited", "old", ("science-old",))]
+    found = plan(containers, [image("old", "svc/notebook:old")], ["science-old", "science-new"])
+    assert found == ["container receipt-old", "image old", "volume science-old"]
+
+
+def test_a_science_volume_that_somebody_works_with_stays() -> None:
+    containers = [container("jane", "notebook", "running", "old", ("science-old",))]
+    assert plan(containers, [], ["science-old"]) == []

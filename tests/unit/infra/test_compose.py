@@ -1,0 +1,64 @@
+"""Compose: its variables and command lines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import compose, images, settings
+from infra.errors import ConfigError
+from infra.settings import ROOT
+
+SETTINGS = settings.load({}, Path("/nonexistent"))
+TAGS = images.tags(SETTINGS)
+
+
+def test_only_dev_mode_loosens() -> None:
+    assert "compose.dev.yaml" in compose.command(SETTINGS, "up")
+    assert "compose.dev.yaml" not in compose.command(replace(SETTINGS, dev_mode=False), "up")
+
+
+def test_dot_env_is_not_read_a_second_time() -> None:
+    command = compose.command(SETTINGS, "up")
+    assert command[command.index("--env-file") + 1] == "/dev/null"
+
+
+def test_environment_is_explicit() -> None:
+    environ = {"PATH": "/bin", "HOME": "/root", "DOCKER_CONTEXT": "x", "AWS_SECRET_ACCESS_KEY": "secret"}
+    found = compose.environment(SETTINGS, TAGS, environ)
+    assert "AWS_SECRET_ACCESS_KEY" not in found
+    assert found["DOCKER_CONTEXT"] == "x"
+    assert found["DEV_MODE"] == "1"
+    assert found["HUB_IMAGE"] == TAGS["hub"]
+    assert json.loads(found["DATA_MOUNTS"]) == [
+        {"source": str(ROOT / "notebook/example-data"), "target": "/data/example", "read_only": True}
+    ]
+
+
+def test_every_variable_of_the_compose_files_is_set() -> None:
+    text = (ROOT / "compose.yaml").read_text() + (ROOT / "compose.dev.yaml").read_text()
+    import re
+
+    assert set(re.findall(r"\$\{(\w+)", text)) <= set(compose.environment(SETTINGS, TAGS, {}))
+
+
+def test_nfs_exports_are_mounted_as_volumes() -> None:
+    site = replace(SETTINGS, data_mounts=settings.parse_data_mounts("nfs://files.example/g:/data/g:rw"))
+    (mount,) = compose.mounts_for_hub(site)
+    assert str(mount["source"]).startswith("dropsonde-nfs-")
+    assert mount["read_only"] is False
+
+
+@pytest.mark.parametrize(
+    ("host", "path"), [("", "/var/run/docker.sock"), ("unix:///run/user/1/d.sock", "/run/user/1/d.sock")]
+)
+def test_socket_path(host: str, path: str) -> None:
+    assert compose.socket_path(host) == path
+
+
+def test_an_engine_over_the_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match="engine on this machine"):
+        compose.socket_path("tcp://10.0.0.1:2375")

@@ -1,0 +1,149 @@
+"""Images: content tags, the plan of a build, and what reaches a build."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import images, settings
+from infra.errors import DropsondeError, UsageError
+from infra.settings import ROOT
+
+SETTINGS = settings.load({}, Path("/nonexistent"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what images are made from."""
+    for name in ("hub", "notebook", "www_custom", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".dockerignore", tmp_path)
+    return tmp_path
+
+
+def changed(tree: Path, before: images.Tags) -> set[str]:
+    after = images.tags(SETTINGS, tree)
+    return {name for name, tag in after.by_name.items() if tag != before[name]}
+
+
+def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
+    assert changed(tree, images.tags(SETTINGS, ROOT)) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("hub/jupyterhub_config.py", {"hub"}),
+        ("www_custom/hub/templates/page.html", {"hub"}),
+        ("hub/requirements.txt", {"hub-core", "hub"}),
+        ("hub/proxy/start", {"proxy"}),
+        ("www_custom/hub/errors/503.html", {"hub", "proxy"}),
+        ("notebook/demo.ipynb", {"notebook"}),
+        ("notebook/science/core.txt", {"science"}),
+        ("requirements/build.txt", {"hub-core", "hub", "science"}),
+        ("hub/environment", set()),
+    ],
+)
+def test_a_change_renames_only_what_it_is_part_of(tree: Path, file: str, expected: set[str]) -> None:
+    before = images.tags(SETTINGS, tree)
+    with (tree / file).open("a") as out:
+        out.write("\n")
+    assert changed(tree, before) == expected
+
+
+def test_a_new_file_and_a_new_mode_count(tree: Path) -> None:
+    before = images.tags(SETTINGS, tree)
+    (tree / "hub/config.d/10-site.py").write_text("c.JupyterHub.log_level = 'DEBUG'\n")
+    (tree / "hub/proxy/start").chmod(0o644)
+    assert changed(tree, before) == {"hub", "proxy"}
+
+
+def test_local_secrets_do_not_count(tree: Path) -> None:
+    before = images.tags(SETTINGS, tree)
+    (tree / "hub/oauth.env").write_text("OAUTH_CLIENT_SECRET=x\n")
+    (tree / "hub/secrets/key.pem").write_text("x")
+    assert changed(tree, before) == set()
+
+
+def test_another_base_image_renames_all() -> None:
+    before = images.tags(SETTINGS)
+    after = images.tags(replace(SETTINGS, base_image="debian:other"))
+    assert all(before[image.name] != after[image.name] for image in images.CATALOG)
+
+
+def test_a_missing_file_is_named(tree: Path) -> None:
+    (tree / "notebook/demo.ipynb").unlink()
+    with pytest.raises(DropsondeError, match="notebook image") as caught:
+        images.tags(SETTINGS, tree)
+    assert "demo.ipynb" in caught.value.seen
+
+
+ALL = [image.name for image in images.CATALOG]
+
+
+@pytest.mark.parametrize(
+    ("missing", "only", "no_cache", "expected"),
+    [
+        ([], "", False, []),
+        (ALL, "", False, ALL),
+        (["hub"], "", False, ["hub"]),
+        (["hub", "notebook"], "hub", False, ["hub"]),
+        (["hub-core", "hub"], "hub", False, ["hub-core", "hub"]),
+        ([], "hub", True, ["hub-core", "hub"]),
+        ([], "", True, ALL),
+    ],
+)
+def test_plan(missing: list[str], only: str, no_cache: bool, expected: list[str]) -> None:
+    assert [image.name for image in images.plan(missing, only=only, no_cache=no_cache)] == expected
+
+
+def test_plan_of_an_unknown_image_names_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        images.plan([], only="hubb")
+    assert caught.value.exit_code == 2
+    assert "hub-core" in caught.value.next_step
+
+
+def test_site_files_hold_credentials_and_are_private(tmp_path: Path) -> None:
+    site = replace(
+        SETTINGS,
+        ca_bundle=Path("/etc/hosts"),
+        pypi_index="https://user:p'w@index.example/simple",
+        debian_mirror="http://mirror.example/debian",
+        build_proxy="http://proxy.example:3128",
+    )
+    files = images.site_files(site, tmp_path)
+    assert set(files) == {"site", "apt", "ca", "sources"}
+    exported = files["site"].read_text()
+    assert "index.example" in exported
+    assert "https_proxy=http://proxy.example:3128" in exported
+    assert "mirror.example" in files["sources"].read_text()
+    assert all(files[name].stat().st_mode & 0o077 == 0 for name in ("site", "apt", "sources"))
+
+
+def test_bake_file_holds_no_setting_of_the_site(tmp_path: Path) -> None:
+    site = replace(SETTINGS, pypi_index="https://user:secret@index.example/simple")
+    files = images.site_files(site, tmp_path)
+    baked = images.bake_file(images.CATALOG, site, images.tags(site), "debian:trixie-slim", files)
+    assert "secret@" not in str(baked)
+    assert baked["target"]["hub"]["args"] == {"CORE_IMAGE": images.tags(site)["hub-core"]}
+    assert baked["target"]["notebook"]["labels"]["dropsonde.service"] == "dropsonde"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "#7 [hub-core build 2/6] RUN --mount=type=secret,id=ca . /run/secrets/site && apt-get update\n",
+            "[hub-core build 2/6] RUN apt-get update",
+        ),
+        ("#7 [2/6] COPY a b\n", "[2/6] COPY a b"),
+        ("#7 0.55 Reading package lists...\n", ""),
+        ("#1 [internal] load build definition\n", ""),
+    ],
+)
+def test_build_step(line: str, expected: str) -> None:
+    assert images.build_step(line) == expected
