@@ -102,5 +102,15 @@ def run(settings: Settings, tags: Tags, *arguments: str, what: str, next_step: s
 
 def config_hashes(settings: Settings, tags: Tags) -> dict[str, str]:
     """Return each service's configuration hash, as compose labels its containers with."""
-    output = run(settings, tags, "config", "--hash", "*", what="compose.yaml could not be read.")
+    what = "compose.yaml could not be read."
+    # Of files with `env_file` this version prints another hash than the label's: let it read them first.
+    resolved = run(settings, tags, "config", what=what)
+    output = process.run(
+        ["docker", "compose", "--project-name", settings.service_name, "--env-file", os.devnull]
+        + ["--file", "-", "config", "--hash", "*"],
+        what=what,
+        env=environment(settings, tags),
+        cwd=ROOT,
+        text_in=resolved,
+    )
     return dict(line.split() for line in output.splitlines() if line.strip())

@@ -60,11 +60,20 @@ CATALOG = (
         parent="hub-core",
     ),
     Image("proxy", "hub/Dockerfile.proxy", ("hub/proxy", "www_custom/hub/errors")),
-    Image("notebook", "notebook/Dockerfile.notebook", ("notebook/demo.ipynb",)),
+    Image(
+        "notebook",
+        "notebook/Dockerfile.notebook",
+        ("notebook/demo.ipynb", "notebook/start-singleuser", "www_custom/notebook"),
+    ),
     Image(
         "science",
         "notebook/Dockerfile.create-volume",
-        ("notebook/science/core.txt", "notebook/science/fill", "requirements/build.txt", "www_custom/notebook"),
+        (
+            "notebook/science/core.txt",
+            "notebook/science/fill",
+            "notebook/science/zz-dropsonde.json",
+            "requirements/build.txt",
+        ),
     ),
 )
 """Every image, parents before children."""

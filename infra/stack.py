@@ -77,16 +77,13 @@ def build(
     return plan
 
 
-def is_up_to_date(client: docker.DockerClient, settings: Settings, tags: Tags, service: str) -> bool:
-    """Return whether a service runs from the present images and configuration."""
+def is_up_to_date(client: docker.DockerClient, settings: Settings, tag: str, service: str, config_hash: str) -> bool:
+    """Return whether a service runs from this image and with this configuration."""
     running = health.containers(client, settings, service, running=True)
     if len(running) != 1:
         return False
-    same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == compose.config_hashes(
-        settings, tags
-    ).get(service)
-    image = client.api.inspect_image(tags[service])["Id"]
-    return bool(same_config and running[0]["ImageID"] == image)
+    same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == config_hash
+    return bool(same_config and running[0]["ImageID"] == client.api.inspect_image(tag)["Id"])
 
 
 def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) -> bool:
@@ -101,7 +98,8 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
     doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
     plan = build(client, settings, yes=yes)
-    stale = [service for service in SERVICES if not is_up_to_date(client, settings, tags, service)]
+    hashes = compose.config_hashes(settings, tags)
+    stale = [name for name in SERVICES if not is_up_to_date(client, settings, tags[name], name, hashes[name])]
     if not stale and health.answers(settings.url):
         return bool(plan.lines())
     if stale == ["hub"] and health.containers(client, settings, "hub", running=True) and health.answers(settings.url):

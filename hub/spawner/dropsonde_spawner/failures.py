@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docker.errors import APIError, DockerException
-from jupyterhub.spawner import SpawnException  # type: ignore[import-untyped]
+from docker.errors import APIError, DockerException, NotFound
+from jupyterhub.spawner import SpawnException
 from requests.exceptions import RequestException
 
 OPERATOR = "Please tell the people who run this hub."
@@ -46,11 +46,11 @@ class SpawnFailure(SpawnException):  # type: ignore[misc]  # jupyterhub has no t
 def is_engine_trouble(error: BaseException) -> bool:
     """Say whether an error tells about the engine and nothing about the container that was asked for.
 
-    A 404 or 409 is an answer. No connection, a time-out or a 5xx is none: whoever reads "not running" into it loses a
-    server that runs.
+    Only a 404 is an answer to the question whether there is a container. Whoever reads "not running" into a time-out or
+    another status loses a server that runs.
     """
-    if isinstance(error, APIError):
-        return error.status_code is None or int(error.status_code) >= 500
+    if isinstance(error, NotFound):
+        return False
     return isinstance(error, DockerException | RequestException | OSError)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import string
 from datetime import UTC, datetime
 
-from escapism import escape  # type: ignore[import-untyped]
+from escapism import escape
 
 # A host name is one DNS label (RFC 1035, 2.3.4).
 HOST_NAME_LIMIT = 63

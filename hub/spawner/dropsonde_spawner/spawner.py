@@ -3,168 +3,39 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlunsplit
 
-from docker.errors import APIError, DockerException, NotFound
-from dockerspawner import DockerSpawner  # type: ignore[import-untyped]
-from jupyterhub.utils import (  # type: ignore[import-untyped]
-    fmt_ip_url,
-    recursive_update,
-    url_path_join,
-)
+from docker.errors import DockerException, NotFound
+from jupyterhub.utils import fmt_ip_url, url_path_join
 from requests.exceptions import RequestException
-from traitlets import Dict, Int, List, TraitError, Unicode, default, validate
 
-from . import container, failures, homes, labels, logtail, naming, records, stages
-from .engine import Engine
+from . import failures, stages
+from .containers import LOG_TIMEOUT, ContainerSpawner
 from .failures import SpawnFailure
 from .readiness import PACE, wait_for_answer
 
-CONFLICT = 409
 # Seconds between two looks whether a starting container is still alive; more where many are starting.
 DEATH_WATCH = 0.5
 # Seconds between two tries to reach an engine that does not answer while the hub starts.
 ENGINE_RETRY = 1.0
-# Seconds that reading a failed container's log may take, within the time that JupyterHub gives a start.
-LOG_TIMEOUT = 2.0
 # Seconds that a restarted hub waits for a server in this way before it goes on in JupyterHub's.
 TAKE_UP_TIMEOUT = 10.0
-# Seconds that a stop waits for a start call that the engine has not answered yet.
-SETTLE_TIMEOUT = 30.0
-REMOVAL_TRIES = 50
-REMOVAL_INTERVAL = 0.2
 
 
-class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner has no types
+class DropsondeSpawner(ContainerSpawner):
     """One container a user, started from one image, with the account's own home volume.
 
     A start ends as soon as the server answers, so that JupyterHub's own check succeeds at its first try. Containers are
     removed by `stop` and by the next start, never by the engine: one that ended by itself keeps its log until then.
     """
 
-    service_name = Unicode(
-        "dropsonde", help="Prefix of all names, and the label by which the service knows its own."
-    ).tag(config=True)
-    science_volume = Unicode("", help="Volume that everybody sees on /opt, read-only; empty for none.").tag(config=True)
-    data_mounts = List(
-        Dict(),
-        help="The site's data: a list of {'source': path or volume, 'target': path, 'read_only': true}.",
-    ).tag(config=True)
-    home_driver = Unicode("local", help="Volume driver of new home volumes.").tag(config=True)
-    home_driver_options = Dict(
-        value_trait=Unicode(), key_trait=Unicode(), help="The driver's options for new home volumes."
-    ).tag(config=True)
-    pids_limit = Int(2048, min=64, help="Greatest number of processes and threads of a user.").tag(config=True)
-    # The engine's 64 MB are too little for frameworks whose workers exchange arrays there.
-    shm_size = Unicode("256m", help="Size of /dev/shm, with a unit; what is in it counts as memory.").tag(config=True)
-    stop_timeout = Int(10, min=0, help="Seconds that a server gets to end before it is killed.").tag(config=True)
-    engine_threads = Int(16, min=1, help="Docker calls that run at the same time, quick and slow ones each.").tag(
-        config=True
-    )
-
-    _engine: ClassVar[Engine | None] = None
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._stages = stages.Stages()
         self._starting = False
-        self._unanswered: asyncio.Future[Any] | None = None
         self._reported = ""
         self._engine_away = False
-
-    # -- Defaults that differ from DockerSpawner's ---------------------------------------------------------------------
-
-    @default("prefix")
-    def _prefix_default(self) -> str:
-        return str(self.service_name)
-
-    @default("object_name")
-    def _object_name_default(self) -> str:
-        return naming.shorten(super()._object_name_default(), naming.OBJECT_NAME_LIMIT)
-
-    @default("remove")
-    def _remove_default(self) -> bool:
-        # What is to be kept is on volumes; a new container has the present image, settings and token.
-        return True
-
-    @default("pull_policy")
-    def _pull_policy_default(self) -> str:
-        # Images are built or loaded by `invoke build`; a pull in a start would hide that one is missing.
-        return "never"
-
-    @validate("data_mounts")
-    def _validate_data_mounts(self, proposal: Any) -> Any:
-        try:
-            _ = [container.DataMount.parse(entry) for entry in proposal.value]
-        except ValueError as error:
-            raise TraitError(str(error)) from None
-        return proposal.value
-
-    # -- The engine ----------------------------------------------------------------------------------------------------
-
-    @property
-    def engine(self) -> Engine:
-        """The connection to the engine, one for all users."""
-        cls = type(self)
-        if cls._engine is None:
-            cls._engine = Engine(self.engine_threads, dict(self.client_kwargs))
-        return cls._engine
-
-    @property
-    def client(self) -> Any:
-        """The Docker client; DockerSpawner's own is made for one thread."""
-        return self.engine.client
-
-    def docker(self, method: str, *args: Any, **kwargs: Any) -> "asyncio.Future[Any]":
-        """Call a method of the Docker client on a thread and return its result."""
-        return self.engine.call(method, *args, **kwargs)
-
-    async def get_object(self) -> dict[str, Any] | None:
-        """Return the user's container as the engine shows it, None where there is none of ours.
-
-        Raises:
-            APIError: the engine is in trouble; unlike DockerSpawner's, a 500 does not mean that there is none.
-        """
-        found = await self._inspect()
-        mine = found is not None and self._is_mine(found)
-        self.object_id = found["Id"] if found is not None and mine else ""
-        return found if mine else None
-
-    async def _inspect(self) -> dict[str, Any] | None:
-        """Return whatever container has the user's name."""
-        try:
-            found: dict[str, Any] = await self.docker("inspect_container", self.object_name)
-        except NotFound:
-            return None
-        return found
-
-    def _is_mine(self, found: dict[str, Any]) -> bool:
-        # A user name that is used again may meet a container of the account that had it before.
-        mine = labels.is_notebook_of(found, self.service_name)
-        return mine and labels.container_labels(found).get(labels.ACCOUNT) == self.home.account
-
-    # -- Account and home ----------------------------------------------------------------------------------------------
-
-    _home: records.Home | None = None
-
-    @property
-    def home(self) -> records.Home:
-        """The account and its home volume: the same for all of its servers, and after it was renamed."""
-        if self._home is None:
-            record = self.user.orm_user
-            states = [server.state for server in record.orm_spawners.values()]
-            self._home = records.home_of(self.service_name, self.user.name, record.id, record.created, states)
-        return self._home
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take up what the hub's database knows of this server."""
-        super().load_state(state)
-        self._home = records.recorded_home([state])
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what the hub's database shall know: unlike the container, account and home outlive a stop."""
-        return {**super().get_state(), **(self._home.state() if self._home else {})}
 
     def clear_state(self) -> None:
         """Forget the server that ended; account and home stay."""
@@ -173,63 +44,6 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         self.object_name = self._object_name_default()
         self._stages.close()
         self._stages = stages.Stages()
-
-    # -- What the container is given -----------------------------------------------------------------------------------
-
-    @property
-    def mount_binds(self) -> list[Any]:
-        """All mounts; the operator's own `DockerSpawner.mounts` come last."""
-        data = [container.DataMount.parse(entry) for entry in self.data_mounts]
-        return container.mounts(self.home.volume, self.science_volume, data) + list(super().mount_binds)
-
-    async def create_object(self) -> dict[str, Any]:
-        """Create the user's container.
-
-        Like DockerSpawner's, with our settings below the operator's `extra_host_config` and `extra_create_kwargs`.
-        """
-        extra_host = self._render_templates(await self._extra(self.extra_host_config))
-        host = container.host_settings(
-            mounts=self.mount_binds,
-            binds=self.volume_binds,
-            network=self.network_name,
-            pids_limit=self.pids_limit,
-            shm_size=self.shm_size,
-            memory=self.mem_limit,
-            cpus=self.cpu_limit,
-            links=self.links,
-            cpu_period=extra_host.get("cpu_period", 100_000),
-        )
-        if not self.use_internal_ip:
-            host["port_bindings"] = {self.port: (self.host_ip,)}
-        recursive_update(host, extra_host)
-        settings: dict[str, Any] = {
-            "image": self.image,
-            "command": await self.get_command(),
-            "name": self.object_name,
-            "hostname": naming.host_name(self.object_name),
-            "environment": self.get_env(),
-            "labels": labels.notebook_labels(self.service_name, self.user.name, self.home.account, self.name),
-            "ports": {f"{self.port}/tcp": None},
-            "volumes": self.volume_mount_points,
-        }
-        recursive_update(settings, self._render_templates(await self._extra(self.extra_create_kwargs)))
-        settings["host_config"] = self.client.create_host_config(**host)
-        created: dict[str, Any] = await self._answered("create_container", **settings)
-        return created
-
-    async def _extra(self, value: Any) -> dict[str, Any]:
-        """Return one of DockerSpawner's settings that may be a function, or an asynchronous one."""
-        value = self._eval_if_callable(value)
-        return dict((await value if asyncio.iscoroutine(value) else value) or {})
-
-    async def _answered(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Make a call that changes something.
-
-        When the start is cancelled the engine still carries it out: `poll` and `stop` know of it and wait for it, or
-        the container would run on with nobody knowing of it.
-        """
-        self._unanswered = self.docker(method, *args, **kwargs)
-        return await asyncio.shield(self._unanswered)
 
     # -- Start ---------------------------------------------------------------------------------------------------------
 
@@ -292,54 +106,6 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         reached.reach(stages.READY)
         return ip, port
 
-    async def _require_image(self) -> None:
-        try:
-            await self.pull_image(self.image)
-        except NotFound:
-            raise failures.image_missing(self.image) from None
-
-    async def _prepare_home(self) -> None:
-        wanted = labels.home_labels(self.service_name, self.user.name, self.home.account)
-        if await homes.ensure_home(self.docker, self.home.volume, wanted, self.home_driver, self.home_driver_options):
-            self.log.info("Created home volume %s for %s", self.home.volume, self.user.name)
-
-    async def _require_volumes(self) -> None:
-        """Make sure that configured volumes are there: the engine would create empty ones without a word."""
-        wanted = [container.DataMount.parse(entry) for entry in self.data_mounts]
-        if self.science_volume:
-            wanted.append(container.DataMount(self.science_volume, container.SCIENCE))
-        for mount in wanted:
-            if mount.is_volume:
-                try:
-                    await self.docker("inspect_volume", mount.source)
-                except NotFound:
-                    raise failures.volume_missing(mount.source, mount.target) from None
-
-    async def _replace_leftover(self) -> None:
-        """Remove a container of ours that has the user's name: one that ended, or that a killed hub left behind.
-
-        It is not used again: its token may be revoked, and its image and settings may be older than ours.
-        """
-        found = await self._inspect()
-        if found is None:
-            return
-        if not labels.is_notebook_of(found, self.service_name):
-            raise failures.name_taken(self.object_name)
-        self.log.warning("Replacing the leftover container %s (%s)", self.object_name, found["State"].get("Status"))
-        if found["State"].get("Running"):
-            await self.docker("stop", found["Id"], timeout=self.stop_timeout)
-        await self._remove(found["Id"])
-
-    async def _create(self) -> dict[str, Any]:
-        try:
-            return await self.create_object()
-        except APIError as error:
-            if error.status_code != CONFLICT:
-                raise
-            # A call of an abandoned start was carried out only now.
-            await self._replace_leftover()
-            return await self.create_object()
-
     async def _wait_until_ready(self, ip: str, port: int) -> None:
         """Return when the server answers, fail when its container ends."""
         # With internal TLS the hub's own check speaks to the server; an open port is what can be seen here.
@@ -367,7 +133,7 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
             if found is None:
                 raise SpawnFailure("Your notebook server's container was removed.", failures.AGAIN, reason="removed")
             if not found["State"]["Running"]:
-                raise failures.died(found["State"], readable_size(self.mem_limit))
+                raise self._death(found)
 
     # -- Running -------------------------------------------------------------------------------------------------------
 
@@ -379,7 +145,7 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         Returns:
             None while it runs or starts, else the container's exit code (0 where there is none).
         """
-        if self._starting or (self._unanswered is not None and not self._unanswered.done()):
+        if self._starting or self._unsettled:
             return None
         while True:
             try:
@@ -404,7 +170,7 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
             return None
         if self.server and self._reported != found["Id"] and found["State"].get("ExitCode"):
             self._reported = found["Id"]
-            ended = failures.died(found["State"], readable_size(self.mem_limit))
+            ended = self._death(found)
             await self._log_tail(f"The server of {self._log_name} has ended: {ended.log_message}")
         return int(found["State"].get("ExitCode") or 0)
 
@@ -430,36 +196,6 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         host = f"{fmt_ip_url(address[0])}:{address[1]}"
         return str(urlunsplit((self.server.proto, host, self.server.base_url, "", "")))
 
-    async def get_ip_and_port(self) -> tuple[str, int]:
-        """Return the server's address and port as the engine knows them.
-
-        Raises:
-            SpawnFailure: the container has no address.
-        """
-        found = await self._inspect()
-        if found is not None and not found["State"]["Running"]:
-            raise failures.died(found["State"], readable_size(self.mem_limit))
-        address = self._address(found) if found else None
-        if address is None:
-            raise SpawnFailure(
-                "Your notebook server has no address.",
-                failures.AGAIN,
-                reason="address",
-                detail=f"container {self.object_name} is not on network {self.network_name}",
-            )
-        return address
-
-    def _address(self, found: dict[str, Any]) -> tuple[str, int] | None:
-        """Return the address of a container as the engine shows it, None where it has none."""
-        if self.use_internal_hostname:
-            return self.internal_hostname, self.port
-        network = found["NetworkSettings"]
-        if self.use_internal_ip:
-            ip = (network["Networks"].get(self.network_name) or {}).get("IPAddress")
-            return (ip, self.port) if ip else None
-        published = (network.get("Ports") or {}).get(f"{self.port}/tcp") or []
-        return (self.host_ip, int(published[0]["HostPort"])) if published else None
-
     async def _follow_address(self, found: dict[str, Any]) -> None:
         """Tell the hub and its proxy where a running server went, as after a reconnected network."""
         address = self._address(found)
@@ -477,8 +213,7 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         Args:
             now: do not wait for the server to end by itself.
         """
-        if self._unanswered is not None and not self._unanswered.done():
-            await asyncio.wait([self._unanswered], timeout=SETTLE_TIMEOUT)
+        await self._settled()
         found = await self.get_object()
         if found is not None:
             self.log.info("Stopping container %s", self.object_name)
@@ -490,24 +225,6 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
                 await self._remove(found["Id"])
         self.clear_state()
 
-    async def _remove(self, container_id: str) -> None:
-        """Remove a container and return when it is gone, so that its name is free."""
-        for _ in range(REMOVAL_TRIES):
-            try:
-                # v: the volumes without a name that an image may declare. force: one that could not be stopped.
-                await self.docker("remove_container", container_id, v=True, force=True)
-            except NotFound:
-                return
-            except APIError as error:
-                if error.status_code != CONFLICT:
-                    raise
-                await asyncio.sleep(REMOVAL_INTERVAL)  # somebody else's removal is under way
-            else:
-                return
-        raise SpawnFailure(
-            "The container of your last notebook server could not be removed.", failures.OPERATOR, reason="leftover"
-        )
-
     async def delete_forever(self) -> None:
         """Remove what is left of a server whose user or name is deleted; homes are for `invoke users` to remove."""
         found = await self.get_object()
@@ -518,26 +235,3 @@ class DropsondeSpawner(DockerSpawner):  # type: ignore[misc]  # dockerspawner ha
         """Remove the ended container of the old name: nothing would look for it any more."""
         self.log.debug("%s is renamed from %r to %r", self._log_name, old_name, new_name)
         await self.delete_forever()
-
-    async def _log_tail(self, headline: str) -> None:
-        """Log what became of a container with its last lines, without secrets; never fails."""
-        lines: list[str] = []
-        try:
-            async with asyncio.timeout(LOG_TIMEOUT):
-                found = await self.get_object()
-                if found is not None:
-                    written = await self.docker("logs", found["Id"], stdout=True, stderr=True, tail=logtail.LINES)
-                    lines = logtail.tail(written, found["Config"]["Env"] or [])
-        except Exception as error:  # noqa: BLE001  # the reason for which we are here matters more
-            lines = [f"(no log: {error!r})"]
-        self.log.error("%s", "\n    ".join([headline, *(lines or ["(nothing in the container's log)"])]))
-
-
-def readable_size(size: int | None) -> str:
-    """Return a number of bytes as people write it (`2G`), an empty text for no limit."""
-    if not size:
-        return ""
-    for unit, factor in (("T", 1 << 40), ("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
-        if size >= factor:
-            return f"{size / factor:.3g}{unit}"
-    return str(size)

@@ -91,12 +91,15 @@ class Machine:
         for name, value in (env or {}).items():
             command += ["--env", f"{name}={value}"]
         command += [str(self.container.name), *arguments]
-        return subprocess.run(command, input=stdin or b"", capture_output=True, timeout=1800, check=False)
+        # One stream: in which order things were said matters more than where.
+        merged = subprocess.STDOUT
+        return subprocess.run(
+            command, input=stdin or b"", stdout=subprocess.PIPE, stderr=merged, timeout=1800, check=False
+        )
 
     def _shell(self, script: str, *, user: str, folder: str, env: dict[str, str] | None, fails: bool) -> str:
         done = self._exec(["sh", "-euc", script], user=user, folder=folder, env=env, stdin=None)
-        output = (done.stdout + done.stderr).decode(errors="replace")
-        # A pattern of the whole log: what a person would look at first when such a test fails.
+        output = done.stdout.decode(errors="replace")
         assert bool(done.returncode) == fails, f"{script}\nended with {done.returncode}:\n{output}"
         return output
 
@@ -112,7 +115,7 @@ class Machine:
     def put(self, archive: bytes, folder: str, *, user: str = USER) -> None:
         """Unpack a tar archive into a folder of the machine."""
         done = self._exec(["tar", "--extract", "--file=-"], user=user, folder=folder, env=None, stdin=archive)
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        assert done.returncode == 0, done.stdout.decode(errors="replace")
 
     def put_repository(self) -> None:
         """Put this working tree, as `git clone` would after a commit of everything, where `as_user` runs."""

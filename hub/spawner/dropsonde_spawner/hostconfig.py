@@ -54,6 +54,19 @@ class DataMount:
         return Mount(self.target, self.source, type="bind", read_only=self.read_only)
 
 
+def parse_mounts(entries: Iterable[Mapping[str, Any]]) -> list[DataMount]:
+    """Read the trait `data_mounts`.
+
+    Raises:
+        ValueError: an entry is wrong, or two have the same target.
+    """
+    result = [DataMount.parse(entry) for entry in entries]
+    targets = [mount.target.rstrip("/") for mount in result]
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"two data mounts have the same target: {', '.join(sorted(targets))}")
+    return result
+
+
 def mounts(home: str, science: str, data: Iterable[DataMount]) -> list[Mount]:
     """Return all mounts of a user's container.
 

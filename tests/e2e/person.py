@@ -1,0 +1,159 @@
+"""What people do: sign in, open JupyterLab, work in a notebook. Everything waits for what a person would wait for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Download, Locator, Page, expect
+
+from tests.conftest import artifact
+from tests.e2e.hub import Hub
+
+
+def picture(name: str) -> Path:
+    """Return the path of a screenshot that is kept for people to look at."""
+    folder = artifact("e2e")
+    folder.mkdir(exist_ok=True)
+    return folder / name
+
+
+class Person:
+    """Somebody with a browser of their own.
+
+    Attributes:
+        page: The page that they look at.
+        name: The name that they type.
+        user: The name that the hub gives them: DEV_MODE's sign-in takes any name in lower case.
+        path: Where their server is.
+    """
+
+    def __init__(self, page: Page, hub: Hub, name: str) -> None:
+        self.page = page
+        self.hub = hub
+        self.name = name
+        self.user = name.lower()
+        self.path = f"/user/{quote(self.user, safe='@~')}"
+
+    # -- The hub's pages -----------------------------------------------------------------------------------------------
+
+    def visit(self, path: str) -> None:
+        """Type an address."""
+        self.page.goto(f"{self.hub.url}{path}")
+
+    def fill_in_login(self) -> None:
+        """Fill in the form on the login page and send it off."""
+        self.page.get_by_label("Username:").fill(self.name)
+        self.page.get_by_label("Password:").fill("any")
+        # Where the browser ends up, and when, is for the caller to wait for.
+        self.page.get_by_role("button", name="Sign in").click(no_wait_after=True)
+
+    def sign_in(self) -> None:
+        """Sign in, and go to the hub's home page instead of a server."""
+        self.visit("/hub/login?next=/hub/home")
+        self.fill_in_login()
+        self.page.wait_for_url("**/hub/home")
+
+    def sign_out(self) -> None:
+        """Sign out with JupyterLab's menu."""
+        self.menu("File", "Log Out")
+        self.page.wait_for_url("**/hub/login**")
+
+    def open_lab(self) -> None:
+        """Come to the hub as everybody does: sign in, wait, and find oneself in JupyterLab."""
+        self.visit("/")
+        self.fill_in_login()
+        self.in_lab()
+
+    def in_lab(self) -> None:
+        """Wait until JupyterLab is there and shows the files."""
+        self.page.wait_for_url(f"**{self.path}/lab**")
+        expect(self.file("demo.ipynb")).to_be_visible()
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
+
+    def restart_server(self) -> None:
+        """Stop the server and start it again, in the way that the demo notebook tells."""
+        with self.page.expect_popup() as popup:
+            self.menu("File", "Hub Control Panel")
+        self.page.close()
+        self.page = popup.value
+        self.page.get_by_role("button", name="Stop My Server").click()
+        expect(self.page.get_by_role("button", name="Stop My Server")).to_be_hidden()
+        self.page.get_by_role("button", name="Start My Server").click(no_wait_after=True)
+        self.in_lab()
+
+    def keep_picture(self, name: str) -> None:
+        """Keep a screenshot for people to look at."""
+        self.page.screenshot(path=picture(name))
+
+    # -- JupyterLab ----------------------------------------------------------------------------------------------------
+
+    def menu(self, *entries: str) -> None:
+        """Choose from JupyterLab's menu."""
+        self.page.get_by_role("menubar").get_by_role("menuitem", name=entries[0], exact=True).click()
+        for entry in entries[1:]:
+            self.page.get_by_role("menu").get_by_role("menuitem", name=entry, exact=True).click()
+
+    def file(self, name: str) -> Locator:
+        """A file in JupyterLab's list of files."""
+        return self.page.locator(".jp-DirListing-item").filter(has_text=re.compile(rf"^{re.escape(name)}"))
+
+    @property
+    def tab(self) -> Locator:
+        """The tab of the document that is worked on."""
+        return self.page.locator("#jp-main-dock-panel .lm-TabBar-tab.jp-mod-current")
+
+    @property
+    def notebook(self) -> Locator:
+        """The notebook that is worked on."""
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+    def upload(self, file: Path) -> None:
+        """Upload a file from this machine."""
+        with self.page.expect_file_chooser() as chooser:
+            self.page.get_by_role("button", name="Upload Files").click()
+        chooser.value.set_files(file)
+        expect(self.file(file.name)).to_be_visible()
+
+    def download(self) -> Download:
+        """Download the document that is worked on."""
+        with self.page.expect_download() as download:
+            self.menu("File", "Download")
+        return download.value
+
+    def save(self) -> None:
+        """Save the document that is worked on, and wait until it says that it is saved."""
+        expect(self.tab).to_have_class(re.compile("jp-mod-dirty"))
+        self.page.keyboard.press("Control+s")
+        expect(self.tab).not_to_have_class(re.compile("jp-mod-dirty"))
+
+    def open_notebook(self, name: str) -> None:
+        """Open a notebook from the list of files and wait for its kernel."""
+        self.file(name).dblclick()
+        expect(self.tab).to_contain_text(name)
+        self.wait_for_kernel()
+
+    def new_notebook(self) -> None:
+        """Make a notebook and wait for its kernel."""
+        self.menu("File", "New", "Notebook")
+        # Where there are several kernels, or none was chosen yet, JupyterLab asks.
+        select = self.page.get_by_role("button", name="Select Kernel")
+        expect(select.or_(self.notebook.locator(".jp-CodeCell")).first).to_be_visible()
+        if select.is_visible():
+            select.click()
+        self.wait_for_kernel()
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the notebook's kernel has nothing to do."""
+        expect(self.notebook.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+
+    def run(self, code: str) -> Locator:
+        """Run code in the selected cell; return the cell, which may still be running."""
+        cell = self.notebook.locator(".jp-CodeCell.jp-mod-selected")
+        number = self.notebook.locator(".jp-CodeCell").count() - 1
+        cell.locator(".cm-content").click()
+        # In one piece: as typed, the editor would add brackets and indents.
+        self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Shift+Enter")
+        return self.notebook.locator(".jp-CodeCell").nth(number)
