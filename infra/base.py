@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -44,19 +43,26 @@ def pull(settings: Settings) -> str:
     return ""
 
 
-def mmdebstrap_command(settings: Settings, target: Path, *, root: bool) -> list[str]:
-    """Return the command that makes a minimal Debian as a tar file."""
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates"]
+def debian_sources(settings: Settings) -> list[str]:
+    """Return the lines of apt's sources.list for the site's own mirrors; none means the usual ones."""
+    if not settings.debian_mirror:
+        return []
+    key = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    lines = [f"deb {key} {settings.debian_mirror} {suite} main" for suite in (SUITE, f"{SUITE}-updates")]
+    if settings.debian_security_mirror:
+        lines.append(f"deb {key} {settings.debian_security_mirror} {SUITE}-security main")
+    return lines
+
+
+def mmdebstrap_command(settings: Settings, target: Path, apt_options: Path) -> list[str]:
+    """Return the command that makes a minimal Debian as a tar file; a site's sources come by its standard input.
+
+    No mirror and no proxy stands in it: a URL may hold a password, and everybody can read the list of processes.
+    """
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", f"--aptopt={apt_options}"]
     # Documentation and translations are half of a minimal system's files and of no use in a container.
     command += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")]
-    if not root:
-        command.append("--mode=unshare")
-    if settings.build_proxy:
-        command.append(f'--aptopt=Acquire::http::Proxy "{settings.build_proxy}"')
-    command += [SUITE, str(target)]
-    if settings.debian_mirror:
-        command.append(settings.debian_mirror)
-    return command
+    return [*command, SUITE, str(target), *(["-"] if settings.debian_mirror else [])]
 
 
 def bootstrap(settings: Settings, *, yes: bool) -> str:
@@ -66,24 +72,30 @@ def bootstrap(settings: Settings, *, yes: bool) -> str:
         DropsondeError: mmdebstrap is missing and may not be installed, or failed; names the mirror.
     """
     tag = bootstrapped_tag(settings)
-    root = os.geteuid() == 0
+    mirror = process.without_password(settings.debian_mirror) or "the default Debian mirror"
     if not process.has("mmdebstrap"):
-        wanted = ["mmdebstrap", "debian-archive-keyring"] + ([] if root else ["uidmap"])
+        wanted = ["mmdebstrap", "debian-archive-keyring"]
         packages.ensure(wanted, "to make the base image from the Debian mirror", yes=yes)
+    # Not in a user namespace: newuidmap refuses somebody who has just joined the group docker.
+    packages.need_root("Making the base image")
     with tempfile.TemporaryDirectory(prefix="dropsonde-base-") as folder:
-        tar = Path(folder) / "base.tar"
-        if not root:
-            # In its own user namespace mmdebstrap must be able to pass through the folder.
-            Path(folder).chmod(0o755)
-        process.run(
-            mmdebstrap_command(settings, tar, root=root),
-            what=f"The base image could not be made from {settings.debian_mirror or 'the default Debian mirror'}.",
-            next_step="Check the network to the mirror, or set DEBIAN_MIRROR or BASE_IMAGE in .env.",
-        )
-        changes = ["ENV DEBIAN_FRONTEND=noninteractive", 'CMD ["bash"]']
-        changes += [f"LABEL {key}={value}" for key, value in settings.labels("image-base").items()]
-        import_command = ["docker", "import", *[part for change in changes for part in ("--change", change)]]
-        process.run([*import_command, str(tar), tag], what="The engine did not take the base image.")
+        tar, apt_options = Path(folder) / "base.tar", Path(folder) / "apt.conf"
+        proxy = f'Acquire::http::Proxy "{settings.build_proxy}";\n' if settings.build_proxy else ""
+        apt_options.touch(mode=0o600)
+        apt_options.write_text(proxy)
+        try:
+            process.run(
+                packages.as_root(mmdebstrap_command(settings, tar, apt_options)),
+                what=f"The base image could not be made from {mirror}.",
+                next_step="Check the network to the mirror, or set DEBIAN_MIRROR or BASE_IMAGE in .env.",
+                text_in="\n".join(debian_sources(settings)),
+            )
+            changes = ["ENV DEBIAN_FRONTEND=noninteractive", 'CMD ["bash"]']
+            changes += [f"LABEL {key}={value}" for key, value in settings.labels("image-base").items()]
+            import_command = ["docker", "import", *(part for change in changes for part in ("--change", change))]
+            process.run([*import_command, str(tar), tag], what="The engine did not take the base image.")
+        finally:
+            process.run(packages.as_root(["rm", "-f", str(tar)]), what="A temporary file could not be removed.")
     return tag
 
 

@@ -78,11 +78,15 @@ def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.
     }
 
 
+def _client(settings: Settings) -> list[str]:
+    # An empty file in place of .env, which compose would read by itself.
+    return ["docker", "compose", f"--project-name={settings.service_name}", f"--env-file={os.devnull}"]
+
+
 def command(settings: Settings, *arguments: str) -> list[str]:
     """Return a `docker compose` command line for our project; `.env` is not read a second time."""
-    files = ["--file", "compose.yaml"] + (["--file", "compose.dev.yaml"] if settings.dev_mode else [])
-    base = ["docker", "compose", "--project-name", settings.service_name, "--env-file", os.devnull]
-    return [*base, *files, *arguments]
+    files = ["--file=compose.yaml", *(["--file=compose.dev.yaml"] if settings.dev_mode else [])]
+    return [*_client(settings), *files, *arguments]
 
 
 def run(settings: Settings, tags: Tags, *arguments: str, what: str, next_step: str = "") -> str:
@@ -106,8 +110,7 @@ def config_hashes(settings: Settings, tags: Tags) -> dict[str, str]:
     # Of files with `env_file` this version prints another hash than the label's: let it read them first.
     resolved = run(settings, tags, "config", what=what)
     output = process.run(
-        ["docker", "compose", "--project-name", settings.service_name, "--env-file", os.devnull]
-        + ["--file", "-", "config", "--hash", "*"],
+        [*_client(settings), "--file=-", "config", "--hash", "*"],
         what=what,
         env=environment(settings, tags),
         cwd=ROOT,

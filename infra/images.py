@@ -23,7 +23,7 @@ import docker
 import docker.errors
 
 from infra import console, doctor, process
-from infra.base import BASE, ensure_base
+from infra.base import BASE, debian_sources, ensure_base
 from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
 
@@ -164,6 +164,11 @@ def missing(client: docker.DockerClient, all_tags: Tags) -> list[str]:
     return [image.name for image in CATALOG if not exists(client, all_tags[image.name])]
 
 
+def _write_private(path: Path, lines: Sequence[str]) -> None:
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n")
+
+
 def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
     """Write what a closed network needs into files for build secrets, and return them by secret id.
 
@@ -186,15 +191,8 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
         exports |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), settings.build_proxy)
         exports |= dict.fromkeys(("no_proxy", "NO_PROXY"), settings.build_no_proxy)
     if settings.debian_mirror:
-        sources = folder / "sources.list"
-        security = settings.debian_security_mirror
-        key = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
-        lines = [f"deb [{key}] {settings.debian_mirror} {suite} main" for suite in ("trixie", "trixie-updates")]
-        if security:
-            lines.append(f"deb [{key}] {security} trixie-security main")
-        sources.write_text("\n".join(lines) + "\n")
-        sources.chmod(0o600)
-        files["sources"] = sources
+        files["sources"] = folder / "sources"
+        _write_private(files["sources"], debian_sources(settings))
         apt += ['Dir::Etc::SourceList "/run/secrets/sources";', 'Dir::Etc::SourceParts "/dev/null";']
     exports["APT_CONFIG"] = "/run/secrets/apt"
     for name, lines in (
@@ -202,8 +200,7 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
         ("apt", apt),
     ):
         files[name] = folder / name
-        files[name].write_text("\n".join(lines) + "\n")
-        files[name].chmod(0o600)
+        _write_private(files[name], lines)
     return files
 
 
@@ -277,7 +274,7 @@ def _bake(definition: dict[str, Any], *, no_cache: bool) -> None:
 
 
 def _build_error(log: Sequence[str]) -> DropsondeError:
-    text = "".join(line.partition(" ")[2] if line.startswith("#") else line for line in log)
+    text = process.without_password("".join(line.partition(" ")[2] if line.startswith("#") else line for line in log))
     start = text.rfind("------\n > ")
     seen = process.tail(text[start:] if start >= 0 else text)
     offline = process.unreachable_hosts(seen)

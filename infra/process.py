@@ -18,6 +18,11 @@ def tail(text: str, lines: int = LOG_TAIL_LINES) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
+def without_password(text: str) -> str:
+    """Return a text with the user and password of each URL in it left out."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)
+
+
 def unreachable_hosts(log: str) -> list[str]:
     """Return the hosts that a build or an installation could not reach, as its log names them."""
     patterns = (
@@ -72,7 +77,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise DropsondeError(what, seen=f"no end after {timeout:.0f} s", next_step=next_step) from error
     if finished.returncode:
-        seen = tail(finished.stderr) or tail(finished.stdout) or f"exit code {finished.returncode}"
+        seen = tail(without_password(finished.stderr or finished.stdout)) or f"exit code {finished.returncode}"
         raise DropsondeError(what, seen=seen, next_step=next_step)
     return finished.stdout
 

@@ -37,6 +37,8 @@ def logs(
     """
     options = [f"--tail={tail}", *(["--follow"] if follow else [])]
     if of in {"", "hub", "proxy"}:
+        if not any(health.containers(client, settings, kind) for kind in ("hub", "proxy")):
+            raise DropsondeError(f"{settings.service_name} has no log: it is not running.", next_step="invoke up")
         command = compose.command(settings, "logs", *options, *([of] if of else []))
         code = _attached(command, env=compose.environment(settings, images.tags(settings)))
     else:

@@ -6,6 +6,7 @@ Everything that is compared runs interleaved in one run, because machines are no
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -41,7 +42,8 @@ c.DockerSpawner.prefix = os.environ["SERVICE_NAME"]
 c.DockerSpawner.remove = True
 c.DockerSpawner.volumes = {os.environ["SERVICE_NAME"] + "-home-{username}": "/home/jovyan"}
 c.DockerSpawner.read_only_volumes = {os.environ["SCIENCE_VOLUME"]: "/opt"}
-c.DockerSpawner.extra_create_kwargs = {"labels": {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "notebook"}}
+LABELS = {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "notebook"}
+c.DockerSpawner.extra_create_kwargs = {"labels": LABELS}
 c.DockerSpawner.default_url = "/lab"
 """
 
@@ -103,13 +105,22 @@ def floor(ours: Stack) -> float:
     name, network = f"{ours.name}-floor", f"{ours.name}-notebooks"
     label = f"--label=dropsonde.service={ours.name}"
     volumes = [f"--volume={science.volume_name(ours.settings, tags)}:/opt:ro", "--volume=/home/jovyan"]
-    command = ["docker", "run", "--detach", f"--name={name}", label, f"--network={network}", *volumes, tags["notebook"]]
-    server = ["jupyter-lab", "--ip=0.0.0.0", "--port=8888", "--no-browser", "--IdentityProvider.token="]
+    variables = [
+        "--env=JUPYTERHUB_API_URL=http://hub:8081/hub/api",
+        "--env=JUPYTERHUB_API_TOKEN=none",
+        "--env=JUPYTERHUB_CLIENT_ID=floor",
+        "--env=JUPYTERHUB_USER=floor",
+        "--env=JUPYTERHUB_SERVICE_URL=http://0.0.0.0:8888/user/floor/",
+        "--env=JUPYTERHUB_SERVICE_PREFIX=/user/floor/",
+        "--env=JUPYTERHUB_OAUTH_CALLBACK_URL=/user/floor/oauth_callback",
+    ]
+    options = [f"--name={name}", label, f"--network={network}", *volumes, *variables]
+    command = ["docker", "run", "--detach", *options, tags["notebook"]]
     began = time.monotonic()
-    subprocess.run([*command, *server], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True)
     address = client.containers.get(name).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
     while True:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}:8888/api", timeout=5):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://{address}:8888/user/floor/api", timeout=5):
             break
         time.sleep(0.01)
     took = time.monotonic() - began
@@ -164,7 +175,7 @@ def reset_figures(ours: Stack) -> dict[str, float]:
     time.sleep(0.5)
     ended.set()
     client.join()
-    gaps = [later - earlier for earlier, later in zip(answered, answered[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(answered)]
     return {"total": total, "gap": max(gaps)}
 
 

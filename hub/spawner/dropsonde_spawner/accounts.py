@@ -6,6 +6,7 @@ Reads the hub's database and changes nothing; the hub may be running.
 import argparse
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -39,7 +40,8 @@ def read_only(url: str) -> Engine:
     path = Path(parsed.database)
     if not path.exists():
         raise FileNotFoundError(path)
-    return create_engine(f"sqlite:///{path.absolute().as_uri()}?mode=ro&uri=true")
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return create_engine(parsed, creator=lambda: sqlite3.connect(address, uri=True))
 
 
 def timestamp(moment: datetime | None) -> str | None:

@@ -9,7 +9,7 @@ HIDDEN = "[hidden]"
 SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|KEY|COOKIE", re.IGNORECASE)
 # `?token=...` of addresses that Jupyter prints, and headers of requests.
 SECRET_TEXT = re.compile(
-    r"((?:token|secret|password|authorization)['\"]?\s*[=:]\s*(?:(?:token|bearer)\s+)?)[^\s&'\"]+", re.I
+    r"((?:token|secret|password|authorization)['\"]?\s*[=:]\s*['\"]?(?:(?:token|bearer)\s+)?)[^\s&'\"]+", re.I
 )
 # Shorter values ("1", "yes") are no secrets and would blank out half of the text.
 SHORTEST_SECRET = 6

@@ -198,12 +198,16 @@ class DropsondeSpawner(ContainerSpawner):
 
     async def _follow_address(self, found: dict[str, Any]) -> None:
         """Tell the hub and its proxy where a running server went, as after a reconnected network."""
-        address = self._address(found)
-        if address is None or not self.ready or address == (self.server.ip, self.server.port):
+        address, known = self._address(found), (self.server.ip, self.server.port) if self.ready else ("", 0)
+        if address is None or not known[0] or address == known:
             return
-        self.log.warning("%s has moved from %s:%s to %s:%s", self._log_name, self.server.ip, self.server.port, *address)
+        self.log.warning("%s has moved from %s:%s to %s:%s", self._log_name, *known, *address)
         self.server.ip, self.server.port = address
-        await self.user.settings["proxy"].add_user(self.user, self.name)
+        try:
+            await self.user.settings["proxy"].add_user(self.user, self.name)
+        except Exception:
+            # The hub's own check (JupyterHub.proxy_check_interval) compares routes with the address that it has now.
+            self.log.exception("The proxy was not told of %s", self._log_name)
 
     # -- Stop ----------------------------------------------------------------------------------------------------------
 

@@ -49,5 +49,14 @@ def test_unreachable_hosts(log: str, host: str) -> None:
     assert process.unreachable_hosts(log) == [host]
 
 
+def test_a_log_shows_no_password() -> None:
+    log = "GET https://jane:pa55@index.example/simple failed; see http://other.example/a@b"
+    assert process.without_password(log) == "GET https://index.example/simple failed; see http://other.example/a@b"
+    script = "import sys; sys.exit('fetching https://u:pa55@index.example/')"
+    with pytest.raises(DropsondeError) as caught:
+        process.run([sys.executable, "-c", script], what="w")
+    assert "pa55" not in caught.value.seen
+
+
 def test_other_failures_name_no_host() -> None:
     assert process.unreachable_hosts("E: Package 'x' has no installation candidate") == []
