@@ -10,7 +10,7 @@ from typing import Any
 from invoke import Context, task
 
 from infra import clean as clean_module
-from infra import console, doctor, engine, errors, homes, overview, shell, stack
+from infra import console, doctor, engine, errors, homes, lock, overview, shell, stack
 from infra import reset as reset_module
 from infra import settings as settings_module
 
@@ -87,7 +87,8 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     """Build the images and fill the science volume; only what changed."""
     settings = settings_module.load()
     agreed = yes or settings_module.unattended()
-    planned = stack.build(engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed)
+    with lock.exclusive(settings, "build"):
+        planned = stack.build(engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed)
     if not planned.lines():
         console.done("Nothing to build: everything is up to date.")
     elif plan:
@@ -99,7 +100,9 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
 def up(context: Context, yes: bool = False) -> None:
     """Build what is missing, start the hub, wait until it is healthy, and say how to log in."""
     settings = settings_module.load()
-    if not stack.up(engine.require(), settings, yes=yes or settings_module.unattended()):
+    with lock.exclusive(settings, "up"):
+        changed = stack.up(engine.require(), settings, yes=yes or settings_module.unattended())
+    if not changed:
         console.done(f"Nothing to do: {settings.service_name} is up to date and healthy.")
     console.result(overview.welcome(settings))
 
@@ -109,7 +112,9 @@ def up(context: Context, yes: bool = False) -> None:
 def down(context: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the hub and everybody's servers. All data is kept."""
     settings = settings_module.load()
-    if not stack.down(engine.require(), settings, volumes=volumes, yes=yes):
+    with lock.exclusive(settings, "down"):
+        changed = stack.down(engine.require(), settings, volumes=volumes, yes=yes)
+    if not changed:
         console.done(f"Nothing to do: {settings.service_name} is not running.")
 
 
@@ -118,7 +123,8 @@ def down(context: Context, volumes: bool = False, yes: bool = False) -> None:
 def reset(context: Context, yes: bool = False) -> None:
     """Rebuild and replace the hub only; people's servers, kernels and connections go on."""
     settings = settings_module.load()
-    reset_module.reset(engine.require(), settings, yes=yes or settings_module.unattended())
+    with lock.exclusive(settings, "reset"):
+        reset_module.reset(engine.require(), settings, yes=yes or settings_module.unattended())
     console.result(f"The new hub serves at {settings.url}")
 
 
@@ -192,5 +198,8 @@ def users(
 @verb
 def clean(context: Context, yes: bool = False) -> None:
     """Remove our own unused images, science volumes and orphaned containers; lists them first and asks."""
-    if not clean_module.clean(engine.require(), settings_module.load(), yes=yes):
+    settings = settings_module.load()
+    with lock.exclusive(settings, "clean"):
+        changed = clean_module.clean(engine.require(), settings, yes=yes)
+    if not changed:
         console.done("Nothing to remove.")
