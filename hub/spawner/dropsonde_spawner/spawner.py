@@ -221,6 +221,8 @@ class DropsondeSpawner(ContainerSpawner):
         found = await self.get_object()
         if found is not None:
             self.log.info("Stopping container %s", self.object_name)
+            # A server that never got ready has nothing to save, and its user waits for the reason.
+            now = now or found["Id"] == self._reported
             try:
                 await self.docker("stop", found["Id"], timeout=0 if now else self.stop_timeout)
             except NotFound:

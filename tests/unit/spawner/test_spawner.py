@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -192,15 +193,16 @@ async def test_an_engine_that_is_away_is_named(make_spawner: Maker, engine: Fake
         await spawner.start()
 
 
+@pytest.mark.parametrize("call", ["create_container", "start"])
 async def test_a_call_that_the_engine_carries_out_late_leaves_no_orphan(
-    make_spawner: Maker, engine: FakeEngine, db: Any
+    make_spawner: Maker, engine: FakeEngine, db: Any, call: str
 ) -> None:
     spawner = make_spawner(start_timeout=1)
     begin(spawner, db)
     late = asyncio.Event()
 
     async def wait(method: str) -> None:
-        if method == "start":
+        if method == call:
             await late.wait()
 
     engine.on_call = wait
@@ -211,6 +213,7 @@ async def test_a_call_that_the_engine_carries_out_late_leaves_no_orphan(
     await asyncio.sleep(0.05)
     late.set()
     await stopping
+    await asyncio.sleep(0.05)  # the engine's time to do what nobody waits for
     assert engine.containers == {}
 
 
@@ -390,6 +393,21 @@ async def test_stop_removes_the_container_and_keeps_the_home(
     assert engine.containers == {}
     assert spawner.home.volume in engine.volumes
     assert await spawner.poll() == 0
+
+
+@pytest.mark.parametrize(("answers", "patience"), [(True, 10), (False, 0)])
+async def test_only_a_server_that_was_ready_gets_time_to_end(
+    make_spawner: Maker, engine: FakeEngine, notebook: Notebook, db: Any, answers: bool, patience: int
+) -> None:
+    notebook.status = 200 if answers else 503
+    spawner = make_spawner(port=notebook.port, start_timeout=1)
+    begin(spawner, db)
+    with suppress(SpawnFailure):
+        await spawner.start()
+    given: list[int] = []
+    engine.stop = lambda key, timeout: given.append(timeout)  # type: ignore[method-assign]
+    await spawner.stop()
+    assert given == [patience]
 
 
 async def test_stop_waits_for_a_removal_that_is_under_way(make_spawner: Maker, engine: FakeEngine, db: Any) -> None:
