@@ -15,6 +15,11 @@ from infra.settings import Settings
 BASE = "base"
 SUITE = "trixie"
 PULL_SECONDS = 300
+# mmdebstrap leaves what apt was told here in the image: a site's proxy, and mirrors with their passwords.
+FORGET = (
+    'rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" && '
+    'find "$1/etc/apt" -name "*.list" -exec sed -i "s,://[^/@]*@,://," {} +'
+)
 
 
 def bootstrapped_tag(settings: Settings) -> str:
@@ -62,6 +67,7 @@ def mmdebstrap_command(settings: Settings, target: Path, apt_options: Path) -> l
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates", f"--aptopt={apt_options}"]
     # Documentation and translations are half of a minimal system's files and of no use in a container.
     command += [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale", "info")]
+    command.append(f"--customize-hook={FORGET}")
     return [*command, SUITE, str(target), *(["-"] if settings.debian_mirror else [])]
 
 

@@ -194,6 +194,8 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
         files["sources"] = folder / "sources"
         _write_private(files["sources"], debian_sources(settings))
         apt += ['Dir::Etc::SourceList "/run/secrets/sources";', 'Dir::Etc::SourceParts "/dev/null";']
+    # An `apt-get update` that did not reach its mirror would end well, and the error name packages instead.
+    apt.append('APT::Update::Error-Mode "any";')
     exports["APT_CONFIG"] = "/run/secrets/apt"
     for name, lines in (
         ("site", [f"export {key}={shlex.quote(value)}" for key, value in exports.items()]),

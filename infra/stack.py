@@ -136,6 +136,8 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
     label = f"dropsonde.service={settings.service_name}"
     doomed = [volume.name for volume in client.volumes.list(filters={"label": label})] if volumes else []
     everything: list[Any] = client.api.containers(all=True, filters={"label": label})
+    # Receipts say that a science volume is complete: they stay as long as the volumes.
+    everything = [item for item in everything if volumes or item["Labels"].get("dropsonde.kind") != science.KIND_RECEIPT]
     if not everything and not doomed:
         return False
     working = health.containers(client, settings, "notebook", running=True)
@@ -147,8 +149,7 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         console.confirm(f"Notebook servers are running ({people}); their kernels will end. Stop them?", yes=yes)
     with console.step(f"Stopping {settings.service_name}"):
         for container in everything:
-            kind = container["Labels"].get("dropsonde.kind")
-            if kind not in SERVICES and (volumes or kind != science.KIND_RECEIPT):
+            if container["Labels"].get("dropsonde.kind") not in SERVICES:
                 _remove_container(client, container["Id"])
         compose.run(settings, images.tags(settings), "down", "--remove-orphans", what="The stack could not be stopped.")
         for name in doomed:
