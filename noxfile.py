@@ -7,6 +7,7 @@ using; it is removed when nox ends.
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import socket
 import subprocess
@@ -15,13 +16,16 @@ from pathlib import Path
 
 import nox
 
-from infra import engine, packages, settings
+ROOT = Path(__file__).parent
+# nox, unlike invoke, does not look for modules beside its file.
+sys.path.insert(0, str(ROOT))
+
+from infra import engine, packages, settings  # noqa: E402
 
 nox.options.sessions = ["lint", "unit", "images", "integration", "e2e"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
-ROOT = Path(__file__).parent
 # Their own name and port; set SERVICE_NAME to look at what is left after a failure.
 SERVICE = f"nox{os.getpid()}"
 
@@ -55,16 +59,12 @@ def _pytest(session: nox.Session, *arguments: str, group: str) -> None:
 def _with_engine(session: nox.Session) -> None:
     """Make sure that there is an engine, and that nothing of our service is left when nox ends."""
     engine.ensure(yes=_agreed(session))
-    if _sweep not in _registered:
-        _registered.append(_sweep)
-        atexit.register(_sweep)
+    _sweep_at_exit()
 
 
-_registered: list[object] = []
-
-
-def _sweep() -> None:
-    subprocess.run([sys.executable, "-m", "tests.support.sweep", SERVICE], cwd=ROOT, check=False)
+@functools.cache
+def _sweep_at_exit() -> None:
+    atexit.register(subprocess.run, [sys.executable, "-m", "tests.support.sweep", SERVICE], cwd=ROOT, check=False)
 
 
 @nox.session
