@@ -9,8 +9,9 @@ from typing import Any
 
 from invoke import Context, task
 
+from infra import build as builder
 from infra import clean as clean_module
-from infra import console, doctor, engine, errors, homes, lock, overview, shell, stack
+from infra import console, doctor, engine, errors, homes, images, lock, overview, shell, stack
 from infra import reset as reset_module
 from infra import settings as settings_module
 
@@ -35,19 +36,20 @@ Chain them (invoke build up logs), ask each one (invoke up --help). All tests: n
 
 
 def verb(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn an error of ours into its three parts and exit code; no traceback reaches a user without --debug."""
+    """Turn every error into its three parts and exit code; no traceback reaches a user without --debug."""
 
     @functools.wraps(function)
     def wrapped(context: Context, *args: Any, **kwargs: Any) -> Any:
         try:
             return function(context, *args, **kwargs)
-        except errors.DropsondeError as error:
-            if context.config.run.echo or "--debug" in sys.argv or "-d" in sys.argv:
+        except errors.EXPECTED as error:
+            if "--debug" in sys.argv or "-d" in sys.argv:
                 raise
-            console.show_error(error)
-            sys.exit(error.exit_code)
+            shown = errors.explained(error)
+            console.show_error(shown)
+            sys.exit(shown.exit_code)
         except KeyboardInterrupt:
-            console.warn("Interrupted. Nothing is half done: run the same command again to go on.")
+            console.warn("Interrupted. Run the same command again to complete it.")
             sys.exit(130)
 
     return wrapped
@@ -87,12 +89,15 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     """Build the images and fill the science volume; only what changed."""
     settings = settings_module.load()
     agreed = yes or settings_module.unattended()
-    with lock.exclusive(settings, "build"):
-        planned = stack.build(engine.require(), settings, only=only, no_cache=no_cache, plan_only=plan, yes=agreed)
+    if plan:
+        tags = images.tags(settings)
+        planned = builder.plan(engine.require(), settings, tags, only=only, no_cache=no_cache)
+        console.result("\n".join(planned.lines()))
+    else:
+        with lock.exclusive(settings, "build"):
+            planned = builder.build(engine.require(), settings, only=only, no_cache=no_cache, yes=agreed)
     if not planned.lines():
         console.done("Nothing to build: everything is up to date.")
-    elif plan:
-        console.result("\n".join(planned.lines()))
 
 
 @task(help=YES)
@@ -184,14 +189,16 @@ def users(
 ) -> None:
     """List people's homes with their sizes; archive, remove or hand over one."""
     client, settings = engine.require(), settings_module.load()
-    if archive:
-        homes.archive(client, settings, archive, to)
-    elif hand_over:
-        homes.hand_over(client, settings, hand_over, to, yes=yes)
-    elif remove:
-        homes.remove(client, settings, remove, yes=yes)
-    else:
+    if not (archive or hand_over or remove):
         homes.show(client, settings, as_json=json)
+        return
+    with lock.exclusive(settings, "users"):
+        if archive:
+            homes.archive(client, settings, archive, to)
+        elif hand_over:
+            homes.hand_over(client, settings, hand_over, to, yes=yes)
+        else:
+            homes.remove(client, settings, remove, yes=yes)
 
 
 @task(help=YES)

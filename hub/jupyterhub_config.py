@@ -6,6 +6,7 @@ Values come from the environment: `invoke up` sets those of the machine, `hub/en
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -15,8 +16,8 @@ HOME = Path("/srv/jupyterhub")
 
 
 def setting(name: str, default: str = "") -> str:
-    """Return a value of the environment, without blanks around it."""
-    return os.environ.get(name, default).strip()
+    """Return a value of the environment, without blanks around it; an empty one means the default."""
+    return os.environ.get(name, "").strip() or default
 
 
 def names(name: str) -> set[str]:
@@ -28,6 +29,14 @@ def stop(what: str, next_step: str) -> None:
     """End the hub with a clear message: exit code 78 says that the configuration is wrong."""
     print(f"Error: {what}\nNext: {next_step}", file=sys.stderr, flush=True)
     sys.exit(78)
+
+
+def checked(name: str, default: str, pattern: str) -> str:
+    """Return a setting of hub/environment that must look like a pattern (a regular expression)."""
+    value = setting(name, default)
+    if not re.fullmatch(pattern, value):
+        stop(f"{name}={value} cannot be used.", f"Write something like {name}={default} into hub/environment.")
+    return value
 
 
 DEV_MODE = setting("DEV_MODE") == "1"
@@ -84,7 +93,7 @@ c.JupyterHub.init_spawners_timeout = 1
 
 # -- Pages -------------------------------------------------------------------------------------------------------------
 c.JupyterHub.template_paths = [str(HOME / "www_custom/templates")]
-c.JupyterHub.log_level = setting("HUB_LOG_LEVEL", "INFO")
+c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
 c.JupyterHub.logo_file = str(HOME / "www_custom/static/logo.svg")
 
 # -- The users' containers ---------------------------------------------------------------------------------------------
@@ -97,11 +106,9 @@ c.DropsondeSpawner.network_name = setting("NOTEBOOK_NETWORK")
 # Talk to containers directly on that network, not through a port of the host.
 c.DropsondeSpawner.use_internal_ip = True
 c.DropsondeSpawner.default_url = "/lab"
-c.DropsondeSpawner.mem_limit = setting("NOTEBOOK_MEMORY", "2G")
-c.DropsondeSpawner.cpu_limit = float(setting("NOTEBOOK_CPUS", "2"))
-c.DropsondeSpawner.start_timeout = int(setting("SPAWN_TIMEOUT", "60"))
-# Many people start at nine o'clock; the default (100) is meant for the cloud, this machine has its own limit.
-c.JupyterHub.concurrent_spawn_limit = int(setting("CONCURRENT_SPAWNS", "20"))
+c.DropsondeSpawner.mem_limit = checked("NOTEBOOK_MEMORY", "2G", r"[1-9]\d*[KMGT]")
+c.DropsondeSpawner.cpu_limit = float(checked("NOTEBOOK_CPUS", "2", r"\d*\.?\d+"))
+c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*"))
 
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):

@@ -23,6 +23,7 @@ HOME = Path("/srv/jupyterhub")
 CONFIG = HOME / "jupyterhub_config.py"
 LOCK = HOME / "data/hub.lock"
 PROXY_TOKEN = HOME / "proxy-token/token"
+NETWORK_SECONDS = 30
 STANDING_BY = "The new hub is ready and waits for the old one to end."
 
 
@@ -43,14 +44,20 @@ def rehearse() -> None:
 
 
 def wait_for_network() -> None:
-    """Wait until this container is connected to the proxy: `invoke reset` does that when the old hub has ended."""
-    while True:
+    """Wait until this container is on the control network, which `invoke reset` connects last.
+
+    Raises:
+        SystemExit: Nobody connected it: the reset that started it was interrupted. The lock is free again then.
+    """
+    deadline = time.monotonic() + NETWORK_SECONDS
+    while time.monotonic() < deadline:
         try:
             socket.getaddrinfo("proxy-api", None)
         except socket.gaierror:
             time.sleep(0.01)
         else:
             return
+    sys.exit("Error: the hub is not connected to its proxy.\nNext: invoke up")
 
 
 def main() -> None:

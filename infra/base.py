@@ -35,6 +35,12 @@ def _has(client: docker.DockerClient, tag: str) -> bool:
     return True
 
 
+def at_hand(client: docker.DockerClient, settings: Settings) -> str:
+    """Return the tag of a base image that the engine has, or nothing."""
+    tags = (settings.base_image, bootstrapped_tag(settings))
+    return next((tag for tag in tags if _has(client, tag)), "")
+
+
 def pull(settings: Settings) -> str:
     """Pull BASE_IMAGE; return an empty string, or why it could not be had."""
     try:
@@ -117,11 +123,9 @@ def ensure_base(client: docker.DockerClient, settings: Settings, *, refresh: boo
     Raises:
         DropsondeError: None of the ways worked.
     """
-    own = bootstrapped_tag(settings)
-    if not refresh:
-        for tag in (settings.base_image, own):
-            if _has(client, tag):
-                return tag
+    found = at_hand(client, settings)
+    if found and not refresh:
+        return found
     console.say(f"Pulling the base image {settings.base_image}")
     problem = pull(settings)
     if not problem:

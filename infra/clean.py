@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
+import docker.errors
 
-from infra import console, images, science
+from infra import console, health, homes, images, science
 from infra.base import BASE, bootstrapped_tag
 from infra.settings import Settings
 
@@ -35,9 +36,10 @@ def plan(
     images_found: Iterable[dict[str, Any]],
     volumes: Iterable[str],
     *,
+    service: str,
+    accounts: set[str] | None,
     keep_tags: set[str],
-    keep_receipt: str,
-    keep_volume: str,
+    keep_volumes: set[str],
 ) -> list[Doomed]:
     """Return what is to be removed, from what the engine lists; pure.
 
@@ -45,28 +47,50 @@ def plan(
         containers: Our containers, ended ones too.
         images_found: Our images.
         volumes: Names of our science volumes.
-        keep_tags: Tags of the images that the present tree uses.
-        keep_receipt: Name of the receipt of the science volume in use.
-        keep_volume: Name of the science volume in use.
+        service: Our SERVICE_NAME: only tags that begin with it are ours, a label may be inherited.
+        accounts: Ids of the accounts that the hub knows, None if it is down.
+        keep_tags: Tags of the images that the present tree or a hub uses.
+        keep_volumes: Names of the science volumes that the present tree or a hub uses.
     """
     doomed: list[Doomed] = []
     used_images: set[str] = set()
-    used_volumes: set[str] = {keep_volume}
+    used_volumes = set(keep_volumes)
     for item in containers:
         kind, name = item["Labels"].get("dropsonde.kind"), item["Names"][0].lstrip("/")
         ended = item["State"] in {"exited", "dead", "created"}
-        old_receipt = kind == science.KIND_RECEIPT and name != keep_receipt
-        if ended and (kind == "notebook" or old_receipt):
+        ownerless = accounts is not None and item["Labels"].get("dropsonde.account") not in accounts
+        receipt_of_nothing = kind == science.KIND_RECEIPT and not _mounted(item) & keep_volumes
+        if (kind == "notebook" and (ended or ownerless)) or (ended and receipt_of_nothing):
             doomed.append(Doomed("container", item["Id"], name))
         else:
             used_images.add(item["ImageID"])
-            used_volumes.update(mount.get("Name", "") for mount in item["Mounts"])
+            used_volumes |= _mounted(item)
     for item in images_found:
         names = set(item["RepoTags"] or [])
-        if item["Id"] not in used_images and not names & keep_tags:
-            name = ", ".join(sorted(names)) or f"untagged {item['Id'].removeprefix('sha256:')[:12]}"
-            doomed.append(Doomed("image", item["Id"], name, item["Size"]))
+        if item["Id"] in used_images or names & keep_tags:
+            continue
+        if not names:
+            doomed.append(
+                Doomed("image", item["Id"], f"untagged {item['Id'].removeprefix('sha256:')[:12]}", item["Size"])
+            )
+        ours = sorted(name for name in names if name.startswith(f"{service}/"))
+        doomed += [Doomed("image", name, name, item["Size"]) for name in ours]
     return doomed + [Doomed("volume", name, name) for name in volumes if name not in used_volumes]
+
+
+def _mounted(container: dict[str, Any]) -> set[str]:
+    return {mount["Name"] for mount in container["Mounts"] if mount.get("Name")}
+
+
+def _used_by_hubs(client: docker.DockerClient, settings: Settings) -> dict[str, set[str]]:
+    """Return what our hubs start notebooks from, by the name of the variable: it may be older than the present tree."""
+    used: dict[str, set[str]] = {"NOTEBOOK_IMAGE": set(), "SCIENCE_VOLUME": set()}
+    for hub in health.containers(client, settings, "hub"):
+        for variable in client.api.inspect_container(hub["Id"])["Config"]["Env"]:
+            name, _, value = variable.partition("=")
+            if name in used:
+                used[name].add(value)
+    return used
 
 
 def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
@@ -75,13 +99,18 @@ def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
     tags = images.tags(settings)
     kind_science = [f"{key}={value}" for key, value in settings.labels("science").items()]
     listed = client.api.volumes(filters={"label": kind_science})["Volumes"] or []
+    used = _used_by_hubs(client, settings)
+    known = homes.accounts(client, settings)
     return plan(
         client.api.containers(all=True, filters={"label": label}),
         client.api.images(filters={"label": label}),
         [item["Name"] for item in listed],
-        keep_tags={tag for name, tag in tags.by_name.items() if name != BASE} | {bootstrapped_tag(settings)},
-        keep_receipt=science.receipt_name(settings, tags),
-        keep_volume=science.volume_name(settings, tags),
+        service=settings.service_name,
+        accounts=None if known is None else set(known),
+        keep_tags={tag for name, tag in tags.by_name.items() if name != BASE}
+        | {bootstrapped_tag(settings)}
+        | used["NOTEBOOK_IMAGE"],
+        keep_volumes={science.volume_name(settings, tags)} | used["SCIENCE_VOLUME"],
     )
 
 
@@ -100,13 +129,21 @@ def clean(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bool
     for item in doomed:
         console.say(f"{item.what:9} {item.name}" + (f" ({console.size(item.bytes)})" if item.bytes else ""))
     console.confirm(f"Remove these {len(doomed)}?", yes=yes)
-    for item in doomed:
+    removed = sum(_remove(client, item) for item in doomed)
+    console.done(f"Removed {removed}")
+    return True
+
+
+def _remove(client: docker.DockerClient, item: Doomed) -> bool:
+    """Remove one thing, unless somebody has come to use it meanwhile; return whether it was removed."""
+    try:
         if item.what == "container":
-            client.api.remove_container(item.identity)
+            client.api.remove_container(item.identity, force=True)
         elif item.what == "image":
-            # Layers that another image still needs stay; an image that was built since is not forced away.
-            client.api.remove_image(item.identity, force=True)
+            client.api.remove_image(item.identity)
         else:
             client.api.remove_volume(item.identity)
-    console.done(f"Removed {len(doomed)}")
+    except docker.errors.APIError as error:
+        console.warn(f"{item.name} stays: {error.explanation}")
+        return False
     return True

@@ -104,6 +104,21 @@ def run(settings: Settings, tags: Tags, *arguments: str, what: str, next_step: s
     )
 
 
+def up(settings: Settings, tags: Tags, *options: str) -> None:
+    """Start the services, or bring them to the present configuration.
+
+    Raises:
+        DropsondeError: compose failed.
+    """
+    run(
+        settings,
+        tags,
+        *("up", "--detach", "--remove-orphans", "--no-build", "--pull=never", *options),
+        what="The stack could not be started.",
+        next_step="`invoke doctor` looks for the usual reasons.",
+    )
+
+
 def config_hashes(settings: Settings, tags: Tags) -> dict[str, str]:
     """Return each service's configuration hash, as compose labels its containers with."""
     what = "compose.yaml could not be read."

@@ -25,6 +25,12 @@ _err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 _running: list[tuple[str, Status | None]] = []
 
 
+def _plain(text: str) -> str:
+    """Return a text that cannot move the cursor or colour the terminal: names and logs are other people's words."""
+    shown = "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return escape(shown)
+
+
 def is_interactive() -> bool:
     """Return whether a person can be asked: stdin and stderr are terminals."""
     return sys.stdin is not None and sys.stdin.isatty() and _err.is_terminal
@@ -38,7 +44,7 @@ def is_terminal() -> bool:
 def say(text: str, *, style: str = "") -> None:
     """Print one line to the reader (stderr); a time stamp goes in front where stderr is no terminal."""
     stamp = "" if _err.is_terminal else time.strftime("%H:%M:%S ")
-    _err.print(stamp + escape(text), style=style or None)
+    _err.print(stamp + _plain(text), style=style or None)
 
 
 def done(text: str) -> None:
@@ -53,7 +59,7 @@ def warn(text: str) -> None:
 
 def result(text: str) -> None:
     """Print a result to stdout, without a time stamp."""
-    _out.print(escape(text))
+    _out.print(_plain(text))
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def step(text: str) -> Iterator[None]:
     if not _err.is_terminal:
         say(f"→ {text}")
     try:
-        with _err.status(escape(text)) if _err.is_terminal else nullcontext() as status:
+        with _err.status(_plain(text)) if _err.is_terminal else nullcontext() as status:
             _running.append((text, status))
             try:
                 yield
@@ -79,7 +85,7 @@ def progress(detail: str) -> None:
     """Say how far the present step is: behind its name on a terminal, as a line of its own elsewhere."""
     text, status = _running[-1] if _running else ("", None)
     if status:
-        status.update(escape(f"{text}: {detail}"))
+        status.update(_plain(f"{text}: {detail}"))
     else:
         say(f"  {detail}")
 
@@ -88,7 +94,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: st
     """Print rows of cells to stdout under their column names."""
     drawn = Table(*columns, title=title or None, box=None, pad_edge=False, header_style="bold", title_justify="left")
     for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+        drawn.add_row(*(_plain(str(cell)) for cell in row))
     _out.print(drawn)
 
 
@@ -115,19 +121,19 @@ def confirm(question: str, *, yes: bool) -> None:
             seen=f"There is no terminal to ask on: {question}",
             next_step="Run the same command with --yes to agree in advance.",
         )
-    answer = _err.input(f"{escape(question)} \\[y/N] ")
+    answer = _err.input(f"{_plain(question)} \\[y/N] ")
     if answer.strip().lower() not in {"y", "yes"}:
         raise DeclinedError("Not done: you said no. Nothing was changed.")
 
 
 def show_error(error: DropsondeError) -> None:
     """Print the three parts of an error to stderr."""
-    _err.print(f"[bold red]Error:[/] {escape(error.what)}")
+    _err.print(f"[bold red]Error:[/] {_plain(error.what)}")
     if error.seen:
         for line in error.seen.splitlines():
-            _err.print(f"  {escape(line)}", style="dim")
+            _err.print(f"  {_plain(line)}", style="dim")
     if error.next_step:
-        _err.print(f"[bold]Next:[/] {escape(error.next_step)}")
+        _err.print(f"[bold]Next:[/] {_plain(error.next_step)}")
 
 
 def size(count: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import platform
 import re
 import shutil
@@ -13,10 +15,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
 
-from infra import apt_suite, engine, packages
+from infra import apt_suite, engine, packages, process
 from infra.checks import Check, show
 from infra.errors import DropsondeError
 from infra.settings import ROOT, DataMount, Settings
@@ -169,23 +172,28 @@ def mirrors(settings: Settings) -> dict[str, str]:
 def mirror(name: str, address: str, settings: Settings) -> Check:
     """Check that a mirror answers, whatever it says: a page that we may not see is an answer, too."""
     handlers: list[urllib.request.BaseHandler] = []
-    if settings.build_proxy:
+    parts, shown = urlsplit(address), process.without_password(address)
+    if settings.build_proxy and parts.hostname not in settings.build_no_proxy.replace(",", " ").split():
         handlers.append(urllib.request.ProxyHandler({"http": settings.build_proxy, "https": settings.build_proxy}))
     try:
         if settings.ca_bundle:
             context = ssl.create_default_context(cafile=str(settings.ca_bundle))
             handlers.append(urllib.request.HTTPSHandler(context=context))
-        request = urllib.request.Request(address, method="HEAD")  # noqa: S310
+        request = urllib.request.Request(shown, method="HEAD")  # noqa: S310
+        if parts.username:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            request.add_header("Authorization", f"Basic {base64.b64encode(credentials.encode()).decode()}")
         with urllib.request.build_opener(*handlers).open(request, timeout=NET_SECONDS) as answer:
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code
-    except (OSError, ValueError) as error:
-        seen = f"{address} does not answer: {getattr(error, 'reason', error)}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = process.without_password(str(getattr(error, "reason", error)))
+        seen = f"{shown} does not answer: {reason}"
         return Check(f"mirror {name}", False, seen, f"Check the network, the proxy and {name}.")
     ok = status < 500
     remedy = "" if ok else f"Try again later, or choose another {name}."
-    return Check(f"mirror {name}", ok, f"{address} {'answers' if ok else f'fails with {status}'}", remedy)
+    return Check(f"mirror {name}", ok, f"{shown} {'answers' if ok else f'fails with {status}'}", remedy)
 
 
 def private_file(path: Path) -> Check | None:
@@ -198,6 +206,16 @@ def private_file(path: Path) -> Check | None:
     harmless = path.name == ".env" and not re.search(r"://[^/\s]+@", path.read_text(errors="replace"))
     ok = harmless or not mode & 0o007
     return Check(name, ok, f"mode {mode:03o}", "" if ok else f"chmod 600 {name}")
+
+
+def readable(folder: Path) -> Check:
+    """Check that everybody can read a folder that is mounted into containers: the hub there is another user."""
+    name = str(folder.relative_to(ROOT))
+    inside = [folder, *folder.rglob("*")]
+    closed = [path for path in inside if not path.stat().st_mode & (stat.S_IXOTH if path.is_dir() else stat.S_IROTH)]
+    if not closed:
+        return Check(name, True, "readable by the hub")
+    return Check(name, False, f"{closed[0].relative_to(ROOT)} is not for others to read", f"chmod -R o+rX {name}")
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -213,6 +231,7 @@ def checks(settings: Settings) -> list[Check]:
     found += [memory(), ca_bundle(settings)]
     found += [data_mount(mount, client) for mount in settings.data_mounts]
     found += [mirror(name, address, settings) for name, address in mirrors(settings).items()]
+    found += [readable(ROOT / name) for name in ("www_custom", "share")]
     found += [check for name in (".env", "hub/oauth.env") if (check := private_file(ROOT / name))]
     return found
 

@@ -160,6 +160,8 @@ def require() -> docker.DockerClient:
         DropsondeError: One of the three is missing; says which.
     """
     client = connect()
+    # The docker program would follow its contexts; all parts must talk to the engine that has just answered.
+    os.environ.setdefault("DOCKER_HOST", f"unix://{SOCKET}")
     if not process.has("docker"):
         raise DropsondeError("There is no docker program on PATH.", next_step=f"Run: {SET_UP}")
     missing = [name for name in ("compose", "buildx") if not plugin(name)]

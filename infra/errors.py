@@ -5,6 +5,9 @@ Exit codes follow sysexits.h where it has one: 1 failed, 2 usage, 75 somebody el
 
 from __future__ import annotations
 
+import docker.errors
+import requests
+
 
 class DropsondeError(Exception):
     """Something failed that the reader can act on.
@@ -47,3 +50,17 @@ class ConfigError(DropsondeError):
 
 class DeclinedError(DropsondeError):
     """The reader said no, or could not be asked (exit code 1)."""
+
+
+EXPECTED = (DropsondeError, docker.errors.DockerException, requests.RequestException, OSError)
+"""What a verb turns into a message; anything else is a mistake of ours and may show its traceback."""
+
+
+def explained(error: Exception) -> DropsondeError:
+    """Return an error of the engine or of the system in three parts; our own have them already."""
+    if isinstance(error, DropsondeError):
+        return error
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return DropsondeError("A file or a program could not be used.", seen=str(error), next_step="invoke doctor")
+    seen = str(getattr(error, "explanation", None) or error)
+    return DropsondeError("The Docker Engine refused a call.", seen=seen, next_step="Run this again, or invoke doctor")

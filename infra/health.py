@@ -11,10 +11,13 @@ import docker
 import docker.errors
 
 from infra import process
-from infra.errors import DropsondeError
+from infra.errors import ConfigError, DropsondeError
 from infra.settings import Settings
 
 HEALTH_SECONDS = 90
+BAD_CONFIGURATION = 78
+# Our own hub is on this machine: a web proxy of the environment is not asked.
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def containers(client: docker.DockerClient, settings: Settings, kind: str, *, running: bool = False) -> list[Any]:
@@ -22,6 +25,12 @@ def containers(client: docker.DockerClient, settings: Settings, kind: str, *, ru
     labels = [f"{key}={value}" for key, value in settings.labels(kind).items()]
     found: list[Any] = client.api.containers(all=not running, filters={"label": labels})
     return found
+
+
+def is_connected(container: Any, settings: Settings) -> bool:
+    """Return whether a hub or proxy container, as the engine lists it, is on both of our networks."""
+    wanted = {f"{settings.service_name}-control", f"{settings.service_name}-notebooks"}
+    return wanted <= set(container["NetworkSettings"]["Networks"])
 
 
 def hub_container(client: docker.DockerClient, settings: Settings) -> Any:
@@ -33,7 +42,8 @@ def hub_container(client: docker.DockerClient, settings: Settings) -> Any:
     running = containers(client, settings, "hub", running=True)
     if not running:
         raise DropsondeError(f"The hub of {settings.service_name} is not running.", next_step="Start it: invoke up")
-    return running[0]
+    # During a reset a second one stands by, without a network.
+    return next((item for item in running if is_connected(item, settings)), running[0])
 
 
 def hub_exec(client: docker.DockerClient, settings: Settings, *arguments: str, what: str) -> str:
@@ -45,7 +55,7 @@ def hub_exec(client: docker.DockerClient, settings: Settings, *arguments: str, w
 def answers(url: str, timeout: float = 2.0) -> bool:
     """Return whether the hub answers through its proxy."""
     try:
-        with urllib.request.urlopen(f"{url}/hub/health", timeout=timeout) as response:  # noqa: S310 - our own http URL
+        with LOCAL.open(f"{url}/hub/health", timeout=timeout) as response:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -69,7 +79,8 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
     while not answers(settings.url):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
-            raise DropsondeError(
+            misconfigured = state["State"]["ExitCode"] == BAD_CONFIGURATION
+            raise (ConfigError if misconfigured else DropsondeError)(
                 "The hub ended while it started.",
                 seen=last_lines(client, container),
                 next_step="Mend what the log names, then run the same command again.",

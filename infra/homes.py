@@ -42,7 +42,7 @@ class Home:
     bytes: int
 
 
-def _accounts(client: docker.DockerClient, settings: Settings) -> dict[str, str] | None:
+def accounts(client: docker.DockerClient, settings: Settings) -> dict[str, str] | None:
     """Return the user name of each account id that the hub knows, or None if the hub is down."""
     if not health.containers(client, settings, "hub", running=True):
         return None
@@ -57,18 +57,18 @@ def find_all(client: docker.DockerClient, settings: Settings) -> list[Home]:
     labels = [f"{key}={value}" for key, value in settings.labels("home").items()]
     volumes = client.api.volumes(filters={"label": labels})["Volumes"] or []
     sizes = volume_sizes(client)
-    accounts = _accounts(client, settings)
+    known = accounts(client, settings)
     running = {item["Labels"].get("dropsonde.account") for item in _servers(client, settings, running=True)}
     homes = []
     for volume in volumes:
         account = volume["Labels"].get("dropsonde.account", "")
         if account in running:
             state = "in use"
-        elif accounts is None:
+        elif known is None:
             state = "unknown"
         else:
-            state = "stopped" if account in accounts else "former"
-        user = (accounts or {}).get(account) or volume["Labels"].get("dropsonde.user", "")
+            state = "stopped" if account in known else "former"
+        user = (known or {}).get(account) or volume["Labels"].get("dropsonde.user", "")
         homes.append(Home(user, volume["Name"], account, state, sizes.get(volume["Name"], 0)))
     return sorted(homes, key=lambda home: (home.user, home.state))
 
@@ -108,7 +108,7 @@ def _tool(settings: Settings, *mounts: str) -> list[str]:
 def content(settings: Settings, home: Home) -> str:
     """Return how many files a home holds and what lies on its first level, as one line."""
     listed = process.run(
-        [*_tool(settings, f"{home.volume}:{HOME}:ro"), "sh", "-c", f"find {HOME} -type f | wc -l; ls -A {HOME}"],
+        [*_tool(settings, f"{home.volume}:{HOME}:ro"), "sh", "-c", f"find {HOME} -type f | wc -l; ls -Ab {HOME}"],
         what=f"The home of {home.user} could not be read.",
     ).splitlines()
     names = listed[1:]
@@ -116,8 +116,9 @@ def content(settings: Settings, home: Home) -> str:
     return f"{listed[0]} files, {console.size(home.bytes)}: {', '.join(names[:8])}{more}"
 
 
-def _require_stopped(home: Home) -> None:
-    if home.state == "in use":
+def _require_stopped(client: docker.DockerClient, settings: Settings, home: Home) -> None:
+    running = {item["Labels"].get("dropsonde.account") for item in _servers(client, settings, running=True)}
+    if home.account in running:
         raise DropsondeError(
             f"{home.user}'s server is running.",
             next_step="Stop it first (on the hub's admin page), then run this again.",
@@ -128,9 +129,10 @@ def archive(client: docker.DockerClient, settings: Settings, name: str, target: 
     """Pack a home into a compressed tar file that only you can read, and return its path.
 
     Raises:
-        DropsondeError: The file exists already, or packing failed; an unfinished file is removed.
+        DropsondeError: The server runs, the file exists, or packing failed; an unfinished file is removed.
     """
     home = pick(find_all(client, settings), name)
+    _require_stopped(client, settings, home)
     path = Path(target or f"{home.volume}-{datetime.now(UTC):%Y%m%d-%H%M%S}.tar.gz")
     try:
         path.touch(mode=0o600, exist_ok=False)
@@ -139,11 +141,16 @@ def archive(client: docker.DockerClient, settings: Settings, name: str, target: 
             f"{path} cannot be written.", seen=str(error), next_step="Choose another file with --to."
         ) from error
     command = [*_tool(settings, f"{home.volume}:{HOME}:ro"), "tar", "-C", HOME, "-czf", "-", "."]
-    with console.step(f"Packing {home.volume} ({console.size(home.bytes)}) into {path}"), path.open("wb") as file:
-        packed = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False)
-    if packed.returncode:
+    try:
+        with console.step(f"Packing {home.volume} ({console.size(home.bytes)}) into {path}"), path.open("wb") as file:
+            subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=True)
+    except subprocess.CalledProcessError as error:
         path.unlink()
-        raise DropsondeError("The home could not be packed.", seen=process.tail(packed.stderr.decode(errors="replace")))
+        seen = process.tail(error.stderr.decode(errors="replace"))
+        raise DropsondeError("The home could not be packed.", seen=seen) from error
+    except BaseException:
+        path.unlink()
+        raise
     console.say(f"Nothing was removed. When the file is safe: invoke users --remove {home.volume}")
     return path
 
@@ -156,9 +163,11 @@ def remove(client: docker.DockerClient, settings: Settings, name: str, *, yes: b
         DropsondeError: The user's server is running.
     """
     home = pick(find_all(client, settings), name)
-    _require_stopped(home)
+    _require_stopped(client, settings, home)
     console.say(f"{home.volume} ({home.user}, {home.state}) holds {content(settings, home)}")
     console.confirm(f"Delete the home of {home.user} for good?", yes=yes)
+    # Once more: the owner may have started a server during the question.
+    _require_stopped(client, settings, home)
     for server in health.containers(client, settings, "notebook"):
         if server["Labels"].get("dropsonde.account") == home.account:
             client.api.remove_container(server["Id"])

@@ -244,7 +244,7 @@ def build_step(line: str) -> str:
 
 def _bake(definition: dict[str, Any], *, no_cache: bool) -> None:
     """Run one bake: its own progress on a terminal, one line a step elsewhere, the log's end on failure."""
-    arguments = ["docker", "buildx", "bake", "--file", "-", "--load"]
+    arguments = ["docker", "buildx", "bake", "--builder=default", "--file=-", "--load"]
     if no_cache:
         arguments.append("--no-cache")
     # Newer buildx asks before it reads files outside the project: the CA bundle is one.

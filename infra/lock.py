@@ -6,29 +6,41 @@ import fcntl
 import getpass
 import json
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from infra import console
 from infra.errors import LockedError
-from infra.settings import ROOT, Settings
+from infra.settings import Settings
 
 
-def lock_file(settings: Settings, root: Path = ROOT) -> Path:
-    """Return the file that is locked while a verb changes this service."""
-    return root / f".lock-{settings.service_name}"
+def lock_file(settings: Settings, folder: Path | None = None) -> Path:
+    """Return the file that is locked while a verb changes this service, from whatever clone and by whomever."""
+    return (folder or Path(tempfile.gettempdir())) / f"dropsonde-{settings.service_name}.lock"
+
+
+def _open(path: Path) -> IO[str]:
+    try:
+        # Not with O_CREAT: the kernel forbids that for other people's files in a folder like /tmp.
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CLOEXEC), "r+")
+    except FileNotFoundError:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+")
+        path.chmod(0o666)
+        return file
 
 
 @contextmanager
-def exclusive(settings: Settings, verb: str, root: Path = ROOT) -> Iterator[None]:
+def exclusive(settings: Settings, verb: str, folder: Path | None = None) -> Iterator[None]:
     """Hold this service's lock while a verb changes it; the kernel frees it however the verb ends.
 
     Raises:
         LockedError: Another verb holds it; says which one, whose, and since when.
     """
-    with lock_file(settings, root).open("a+") as file:
+    with _open(lock_file(settings, folder)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -38,7 +50,8 @@ def exclusive(settings: Settings, verb: str, root: Path = ROOT) -> Iterator[None
                 seen=_holder(file.read()),
                 next_step="Wait until that has ended, then run this again.",
             ) from error
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         json.dump({"verb": verb, "user": getpass.getuser(), "pid": os.getpid(), "since": time.time()}, file)
         file.flush()
         yield

@@ -13,7 +13,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import compose, console, health, images
+from infra import build, compose, console, doctor, health, images
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
@@ -27,18 +27,13 @@ ALWAYS: Any = {"Name": "unless-stopped", "MaximumRetryCount": 0}
 
 
 def remove_unfinished(client: docker.DockerClient, settings: Settings) -> None:
-    """Remove hub containers that an interrupted reset left behind: all but the one that serves."""
-    running = health.containers(client, settings, "hub", running=True)
-    # The one on a network serves; one without has been standing by.
-    serving = [item["Id"] for item in running if _is_connected(item)]
-    for container in health.containers(client, settings, "hub"):
-        if container["Id"] not in serving[-1:] and (serving or not _is_connected(container)):
+    """Remove hub containers that an interrupted reset left behind: all but the one that serves, or last served."""
+    found = health.containers(client, settings, "hub")
+    whole = [item for item in found if health.is_connected(item, settings)]
+    keep = next((item for item in whole if item["State"] == "running"), whole[0] if whole else None)
+    for container in found:
+        if container is not keep:
             client.api.remove_container(container["Id"], force=True)
-
-
-def _is_connected(container: Any) -> bool:
-    names = container["NetworkSettings"]["Networks"]
-    return any(name.endswith(("-control", "-notebooks")) for name in names)
 
 
 def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> str:
@@ -47,26 +42,63 @@ def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> st
     compose.run(
         settings,
         tags,
-        *("create", "--no-recreate", "--no-build", "--pull", "never", "--scale", "hub=2", "hub"),
+        *("create", "--no-recreate", "--no-build", "--pull=never", "--scale=hub=2", "hub"),
         what="The new hub's container could not be made.",
     )
     new = next(item for item in health.containers(client, settings, "hub") if item["Id"] not in before)
-    for network in new["NetworkSettings"]["Networks"]:
-        client.api.disconnect_container_from_network(new["Id"], network)
-    client.api.update_container(new["Id"], restart_policy=ONCE)
-    client.api.start(new["Id"])
+    identity = str(new["Id"])
+    try:
+        for network in new["NetworkSettings"]["Networks"]:
+            client.api.disconnect_container_from_network(identity, network)
+        client.api.update_container(identity, restart_policy=ONCE)
+        client.api.start(identity)
+        _wait_for_standby(client, identity)
+    except BaseException:
+        # Also when interrupted: a hub that stands by would take the lock when the old one ends one day.
+        client.api.remove_container(identity, force=True)
+        raise
+    return identity
+
+
+def _wait_for_standby(client: docker.DockerClient, container: str) -> None:
     deadline = time.monotonic() + STANDBY_SECONDS
-    while STANDING_BY not in health.last_lines(client, new["Id"], 5):
-        if not client.api.inspect_container(new["Id"])["State"]["Running"] or time.monotonic() > deadline:
-            seen = health.last_lines(client, new["Id"], 20)
-            client.api.remove_container(new["Id"], force=True)
+    while STANDING_BY not in health.last_lines(client, container, 5):
+        if not client.api.inspect_container(container)["State"]["Running"] or time.monotonic() > deadline:
             raise DropsondeError(
                 "The new hub does not start with this configuration. The old one keeps serving.",
-                seen=seen,
-                next_step="Mend what the log names, then run `invoke reset` again.",
+                seen=health.last_lines(client, container, 20),
+                next_step="Mend what the log names, then run the same command again.",
             )
         time.sleep(0.05)
-    return str(new["Id"])
+
+
+def _swap(client: docker.DockerClient, settings: Settings, old: Any, new: str) -> None:
+    """Stop the old hub and put the new one in its place on the networks."""
+    networks = old["NetworkSettings"]["Networks"]
+
+    def connect(network: str) -> None:
+        # Not the container's own id, which the engine adds itself.
+        aliases = [name for name in networks[network]["Aliases"] or [] if not old["Id"].startswith(name)]
+        client.api.connect_container_to_network(new, network, aliases=[*aliases, "hub"])
+
+    with ThreadPoolExecutor(1) as beside:
+        stopping = beside.submit(client.api.stop, old["Id"], timeout=STOP_SECONDS)
+        # In this order: the control network tells the new hub to begin, and it must see the notebooks then.
+        connect(f"{settings.service_name}-notebooks")
+        connect(f"{settings.service_name}-control")
+        stopping.result()
+    client.api.update_container(new, restart_policy=ALWAYS)
+
+
+def _go_back(client: docker.DockerClient, settings: Settings, old: str, new: str) -> bool:
+    """Remove the new hub and start the old one again; return whether that serves."""
+    client.api.remove_container(new, force=True)
+    client.api.start(old)
+    try:
+        health.wait_healthy(client, settings, old)
+    except DropsondeError:
+        return False
+    return True
 
 
 def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
@@ -79,41 +111,38 @@ def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
     old = client.api.inspect_container(health.hub_container(client, settings)["Id"])
     with console.step("Warming the new hub while the old one serves"):
         new = _stand_by(client, settings, tags)
-    networks = old["NetworkSettings"]["Networks"]
-
-    def connect(container: str, network: str) -> None:
-        # Not the container's own id, which the engine adds itself.
-        aliases = [name for name in networks[network]["Aliases"] or [] if not old["Id"].startswith(name)]
-        client.api.connect_container_to_network(container, network, aliases=[*aliases, "hub"])
-
     with console.step("Replacing the hub"):
-        with ThreadPoolExecutor(len(networks) + 1) as together:
-            stopping = together.submit(client.api.stop, old["Id"], timeout=STOP_SECONDS)
-            connecting = [together.submit(connect, new, network) for network in networks]
-            for task in (stopping, *connecting):
-                task.result()
         try:
+            _swap(client, settings, old, new)
             health.wait_healthy(client, settings, new)
-        except DropsondeError as error:
-            client.api.remove_container(new, force=True)
-            client.api.start(old["Id"])
-            health.wait_healthy(client, settings, old["Id"])
+        except BaseException as error:
+            serves = _go_back(client, settings, old["Id"], new)
+            if not isinstance(error, Exception):
+                raise
             raise DropsondeError(
-                "The new hub failed after it took over. The old one serves again.",
-                seen=error.seen,
-                next_step="Mend what the log names, then run `invoke reset` again.",
+                "The new hub failed after it took over. "
+                + ("The old one serves again." if serves else "The old one does not start any more, either."),
+                seen=getattr(error, "seen", "") or str(error),
+                next_step="Mend what the log names, then run the same command again.",
             ) from error
-        client.api.update_container(new, restart_policy=ALWAYS)
         client.api.remove_container(old["Id"], force=True)
 
 
 def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False) -> None:
-    """Rebuild the hub's image if its files changed, and replace the hub only.
+    """Build what changed, and replace the hub only.
 
     Raises:
         DropsondeError: No hub is running, the build failed, or the new hub does not start.
     """
     health.hub_container(client, settings)
+    doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
-    images.build(client, settings, images.plan(images.missing(client, tags), only="hub"), tags, yes=yes)
-    replace_hub(client, settings, tags)
+    build.build(client, settings, yes=yes)
+    if health.answers(settings.url):
+        replace_hub(client, settings, tags)
+        return
+    console.warn("The running hub does not answer: it is started anew.")
+    remove_unfinished(client, settings)
+    with console.step("Starting the new hub"):
+        compose.up(settings, tags, "--no-deps", "--force-recreate", "hub")
+        health.wait_healthy(client, settings, health.hub_container(client, settings)["Id"])

@@ -17,6 +17,7 @@ from typing import Any
 from dotenv.parser import parse_stream
 
 from infra.errors import ConfigError
+from infra.process import without_password
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
@@ -168,12 +169,18 @@ def read_env_file(path: Path) -> dict[str, str]:
         ConfigError: A line cannot be read, a key is unknown or stands there twice.
     """
     values: dict[str, str] = {}
-    for binding in parse_stream(StringIO(path.read_text(encoding="utf-8"))):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path.name} cannot be read.", seen=str(error), next_step=f"Make {path} a readable UTF-8 text file."
+        ) from error
+    for binding in parse_stream(StringIO(text)):
         where = f"{path.name}, line {binding.original.line}"
         if binding.error:
             raise ConfigError(
                 f"{path.name} has a line that is not KEY=value.",
-                seen=f"{where}: {binding.original.string.strip()}",
+                seen=f"{where}: {without_password(binding.original.string.strip())}",
                 next_step="Write KEY=value, quote a value with blanks, start comments with #.",
             )
         if binding.key is None:
@@ -219,7 +226,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
         except ValueError as error:
             raise ConfigError(
                 f"{key} has a value that cannot be used.",
-                seen=f"{key}={text} (from {where}): {error}",
+                seen=f"{key}={without_password(text)} (from {where}): {error}",
                 next_step=f"Correct {key} in {where}; .env.example says what it may be.",
             ) from error
     return Settings(**values)

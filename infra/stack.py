@@ -2,92 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
 import docker.errors
 
-from infra import compose, console, doctor, health, images, reset, science
+from infra import build, compose, console, doctor, health, images, reset, science
 from infra.errors import DropsondeError
-from infra.images import Image, Tags
 from infra.settings import Settings
 
 SERVICES = ("proxy", "hub")
 
 
-@dataclass(frozen=True)
-class BuildPlan:
-    """What `build` would do."""
-
-    images: tuple[Image, ...]
-    fill: bool
-    volumes: tuple[str, ...]
-
-    def lines(self) -> list[str]:
-        """Return one line for each change."""
-        lines = [f"build image {image.name}" for image in self.images]
-        lines += [f"create volume {name}" for name in self.volumes]
-        return lines + (["fill and check the science volume"] if self.fill else [])
-
-
-def plan_build(
-    client: docker.DockerClient, settings: Settings, tags: Tags, *, only: str = "", no_cache: bool = False
-) -> BuildPlan:
-    """Look at the engine and return what is to be built."""
-    to_build = images.plan(images.missing(client, tags), only=only, no_cache=no_cache)
-    rebuilt = {image.name for image in to_build} & {"science", "notebook"}
-    fill = not only and (bool(rebuilt) or not science.is_ready(client, settings, tags))
-    wanted = [compose.data_volume_name(settings, mount) for mount in settings.data_mounts if mount.kind == "nfs"]
-    there = (
-        {volume.name for volume in client.volumes.list(filters={"label": f"dropsonde.service={settings.service_name}"})}
-        if wanted
-        else set()
-    )
-    return BuildPlan(tuple(to_build), fill, tuple(name for name in wanted if name not in there))
-
-
-def build(
-    client: docker.DockerClient,
-    settings: Settings,
-    *,
-    only: str = "",
-    no_cache: bool = False,
-    plan_only: bool = False,
-    yes: bool = False,
-) -> BuildPlan:
-    """Build what is missing: images, volumes, and the science volume's content.
-
-    Raises:
-        DropsondeError: Something could not be built; what was there before is still there.
-    """
-    tags = images.tags(settings)
-    plan = plan_build(client, settings, tags, only=only, no_cache=no_cache)
-    if plan_only:
-        return plan
-    images.build(client, settings, plan.images, tags, no_cache=no_cache, yes=yes)
-    for mount in settings.data_mounts:
-        name = compose.data_volume_name(settings, mount)
-        if name in plan.volumes:
-            server, _, export = mount.source.partition(":")
-            options = {"type": "nfs", "o": f"addr={server},{'rw' if mount.writable else 'ro'}", "device": f":{export}"}
-            client.volumes.create(name, driver_opts=options, labels=settings.labels("data-mount"))
-    if plan.fill:
-        science.fill(client, settings, tags)
-    return plan
-
-
-def is_up_to_date(client: docker.DockerClient, settings: Settings, tag: str, service: str, config_hash: str) -> bool:
-    """Return whether a service runs from this image and with this configuration."""
+def is_current(client: docker.DockerClient, settings: Settings, tag: str, service: str, config_hash: str) -> bool:
+    """Return whether one container of a service runs, from this image, with this configuration, and will come back."""
     running = health.containers(client, settings, service, running=True)
-    if len(running) != 1:
+    if len(running) != 1 or not health.is_connected(running[0], settings):
         return False
     same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == config_hash
-    return bool(same_config and running[0]["ImageID"] == client.api.inspect_image(tag)["Id"])
+    same_image = running[0]["ImageID"] == client.api.inspect_image(tag)["Id"]
+    policy = client.api.inspect_container(running[0]["Id"])["HostConfig"]["RestartPolicy"]["Name"]
+    return bool(same_config and same_image and policy == "unless-stopped")
 
 
 def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) -> bool:
     """Build what is missing, start the stack, and wait until it is healthy.
+
+    A hub that serves is replaced only by one that works (`reset.replace_hub`).
 
     Returns:
         Whether anything had to be done.
@@ -97,24 +39,23 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
     """
     doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
-    plan = build(client, settings, yes=yes)
-    hashes = compose.config_hashes(settings, tags)
-    stale = [name for name in SERVICES if not is_up_to_date(client, settings, tags[name], name, hashes[name])]
-    if not stale and health.answers(settings.url):
-        return bool(plan.lines())
-    if stale == ["hub"] and health.containers(client, settings, "hub", running=True) and health.answers(settings.url):
-        reset.replace_hub(client, settings, tags)
-        return True
-    doctor.require_port_free(settings, client)
+    planned = build.build(client, settings, yes=yes)
     reset.remove_unfinished(client, settings)
+    hashes = compose.config_hashes(settings, tags)
+    stale = [name for name in SERVICES if not is_current(client, settings, tags[name], name, hashes[name])]
+    serving = health.answers(settings.url) and bool(health.containers(client, settings, "hub", running=True))
+    if serving and not stale:
+        return bool(planned.lines())
+    if serving and "hub" in stale:
+        reset.replace_hub(client, settings, tags)
+        stale.remove("hub")
+    if serving and not stale:
+        return True
+    if serving and health.containers(client, settings, "notebook", running=True):
+        console.warn("The proxy is replaced as well: open notebooks reconnect by themselves in a moment.")
+    doctor.require_port_free(settings, client)
     with console.step(f"Starting {settings.service_name}"):
-        compose.run(
-            settings,
-            tags,
-            *("up", "--detach", "--remove-orphans", "--no-build", "--pull", "never"),
-            what="The stack could not be started.",
-            next_step="`invoke doctor` looks for the usual reasons.",
-        )
+        compose.up(settings, tags)
         try:
             health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
         except DropsondeError:
@@ -133,28 +74,39 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
     Raises:
         DeclinedError: People's servers are running, or volumes would die, and nobody agreed.
     """
-    label = f"dropsonde.service={settings.service_name}"
-    doomed = [volume.name for volume in client.volumes.list(filters={"label": label})] if volumes else []
-    everything: list[Any] = client.api.containers(all=True, filters={"label": label})
-    # Receipts say that a science volume is complete: they stay as long as the volumes.
-    everything = [item for item in everything if volumes or item["Labels"].get("dropsonde.kind") != science.KIND_RECEIPT]
-    if not everything and not doomed:
+    tags = images.tags(settings)
+    doomed = _volumes(client, settings) if volumes else []
+    if not doomed and not _removable(client, settings, receipts=False):
         return False
     working = health.containers(client, settings, "notebook", running=True)
     if doomed:
-        console.say(f"These volumes and all that is in them will be gone: {', '.join(sorted(doomed))}")
+        console.say(f"These volumes and all that is in them will be gone: {', '.join(doomed)}")
         console.confirm(f"Stop {settings.service_name} and delete {len(doomed)} volumes for good?", yes=yes)
     elif working:
         people = ", ".join(sorted(item["Labels"].get("dropsonde.user", "?") for item in working))
         console.confirm(f"Notebook servers are running ({people}); their kernels will end. Stop them?", yes=yes)
     with console.step(f"Stopping {settings.service_name}"):
-        for container in everything:
-            if container["Labels"].get("dropsonde.kind") not in SERVICES:
-                _remove_container(client, container["Id"])
-        compose.run(settings, images.tags(settings), "down", "--remove-orphans", what="The stack could not be stopped.")
+        # First the hub, so that nobody starts a server meanwhile.
+        compose.run(settings, tags, "stop", what="The hub could not be stopped.")
+        doomed_containers = [item["Id"] for item in _removable(client, settings, receipts=volumes)]
+        with ThreadPoolExecutor(8) as together:
+            list(together.map(lambda identity: _remove_container(client, identity), doomed_containers))
+        compose.run(settings, tags, "down", "--remove-orphans", what="The stack could not be stopped.")
         for name in doomed:
             client.api.remove_volume(name)
     return True
+
+
+def _volumes(client: docker.DockerClient, settings: Settings) -> list[str]:
+    label = f"dropsonde.service={settings.service_name}"
+    return sorted(volume.name for volume in client.volumes.list(filters={"label": label}))
+
+
+def _removable(client: docker.DockerClient, settings: Settings, *, receipts: bool) -> list[Any]:
+    """Return our containers; those that people made from our images inherit only the image's kind and stay."""
+    # Receipts say that a science volume is complete: they stay as long as the volumes.
+    kinds = (*SERVICES, "notebook", "tool", "science-fill", *([science.KIND_RECEIPT] if receipts else []))
+    return [item for kind in kinds for item in health.containers(client, settings, kind)]
 
 
 def _remove_container(client: docker.DockerClient, identity: str) -> None:

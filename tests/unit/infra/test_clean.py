@@ -22,9 +22,20 @@ def image(identity: str, *tags: str) -> dict[str, Any]:
     return {"Id": identity, "RepoTags": list(tags), "Size": 1}
 
 
-def plan(containers: list[dict[str, Any]], images: list[dict[str, Any]], volumes: list[str]) -> list[str]:
+def plan(
+    containers: list[dict[str, Any]],
+    images: list[dict[str, Any]],
+    volumes: list[str],
+    accounts: set[str] | None = None,
+) -> list[str]:
     found = clean.plan(
-        containers, images, volumes, keep_tags={"svc/hub:new"}, keep_receipt="receipt-new", keep_volume="science-new"
+        containers,
+        images,
+        volumes,
+        service="svc",
+        accounts=accounts,
+        keep_tags={"svc/hub:new"},
+        keep_volumes={"science-new"},
     )
     return [f"{item.what} {item.identity}" for item in found]
 
@@ -41,15 +52,21 @@ def test_old_images_go_used_and_present_ones_stay() -> None:
         image("used", "svc/notebook:old"),
         image("none"),
     ]
-    assert plan(containers, images, []) == ["image old", "image none"]
+    assert plan(containers, images, []) == ["image svc/hub:old", "image none"]
+
+
+def test_an_image_that_somebody_made_from_ours_stays() -> None:
+    assert plan([], [image("theirs", "mysite/notebook:1"), image("both", "svc/hub:old", "mysite/hub:1")], []) == [
+        "image svc/hub:old"
+    ]
 
 
 def test_ended_servers_and_old_receipts_go_the_hub_and_the_present_receipt_stay() -> None:
     containers = [
         container("jane", "notebook", "exited"),
         container("hub", "hub", "exited"),
-        container("receipt-old", science.KIND_RECEIPT, "exited"),
-        container("receipt-new", science.KIND_RECEIPT, "exited"),
+        container("receipt-old", science.KIND_RECEIPT, "exited", "", ("science-old",)),
+        container("receipt-new", science.KIND_RECEIPT, "exited", "", ("science-new",)),
     ]
     assert plan(containers, [], []) == ["container jane", "container receipt-old"]
 
@@ -57,9 +74,18 @@ def test_ended_servers_and_old_receipts_go_the_hub_and_the_present_receipt_stay(
 def test_what_only_a_doomed_container_uses_goes_with_it() -> None:
     containers = [container("receipt-old", science.KIND_RECEIPT, "exited", "old", ("science-old",))]
     found = plan(containers, [image("old", "svc/notebook:old")], ["science-old", "science-new"])
-    assert found == ["container receipt-old", "image old", "volume science-old"]
+    assert found == ["container receipt-old", "image svc/notebook:old", "volume science-old"]
 
 
 def test_a_science_volume_that_somebody_works_with_stays() -> None:
     containers = [container("jane", "notebook", "running", "old", ("science-old",))]
     assert plan(containers, [], ["science-old"]) == []
+
+
+def test_a_running_server_whose_account_is_gone_goes() -> None:
+    containers = [container("jane", "notebook", "running"), container("bob", "notebook", "running")]
+    for item, account in zip(containers, ("a1", "b2"), strict=True):
+        item["Labels"]["dropsonde.account"] = account
+    assert plan(containers, [], [], accounts={"a1"}) == ["container bob"]
+    # A hub that is down knows nobody: then nobody's server is an orphan.
+    assert plan(containers, [], [], accounts=None) == []

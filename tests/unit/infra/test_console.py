@@ -40,6 +40,13 @@ def test_an_error_shows_its_three_parts_and_no_markup_is_read_from_them(capsys: 
     assert "Next: Try again." in shown
 
 
+def test_other_peoples_words_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result("a file called \x1b[2K\rharmless\x9b\n")
+    assert "\x1b" not in (shown := capsys.readouterr().out)
+    assert "\x9b" not in shown
+    assert "\r" not in shown
+
+
 def test_a_failed_step_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError), console.step("Building"):
         raise ValueError
