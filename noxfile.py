@@ -106,8 +106,10 @@ def integration(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """A real browser against the running DEV_MODE stack."""
     _with_engine(session)
-    browser = packages.ensure_browser(settings.load().browser, yes=_agreed(session))
-    session.env["BROWSER"] = browser
+    _sync(session, "e2e")
+    playwright = [f"{session.bin}/playwright"]
+    configured = settings.load().browser
+    session.env["BROWSER"] = packages.ensure_browser(configured, yes=_agreed(session), playwright=playwright)
     _pytest(session, "tests/e2e", group="e2e")
 
 

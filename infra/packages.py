@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,6 +238,7 @@ def ensure(names: Sequence[str], why: str, *, yes: bool) -> list[str]:
     return missing
 
 
+NO_BROWSER = "Set BROWSER in .env to a Chromium or Chrome that you have."
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -264,8 +264,14 @@ def find_browser(configured: str) -> str | None:
     return next(filter(_runs, [*on_path, *sorted(map(str, by_playwright), reverse=True)]), None)
 
 
-def ensure_browser(configured: str, *, yes: bool) -> str:
+def ensure_browser(configured: str, *, yes: bool, playwright: Sequence[str] = ("playwright",)) -> str:
     """Return the path of a Chromium that runs, after installing one if there is none.
+
+    Args:
+        configured: The setting BROWSER; if not empty, only this one counts.
+        yes: The reader already agreed.
+        playwright: The command of Playwright, which downloads a Chromium where Debian's package is not to be had:
+            Ubuntu has it as a snap only, which does not run everywhere (containers, WSL).
 
     Raises:
         ConfigError: BROWSER is set to something that does not run.
@@ -285,13 +291,19 @@ def ensure_browser(configured: str, *, yes: bool) -> str:
     if system.id == "debian" and has_apt():
         # Without a font Chromium draws empty boxes, and nothing that it depends on brings one.
         ensure(["chromium", "fonts-dejavu-core"], "for the tests in a real browser", yes=yes)
-        found = find_browser("")
-        if found:
-            return found
+    else:
+        console.confirm("Download Playwright's Chromium, and install the libraries that it needs?", yes=yes)
+        with console.step("Downloading Playwright's Chromium"):
+            process.run(
+                [*playwright, "install", "--with-deps", "chromium"],
+                what="Playwright could not install its Chromium.",
+                next_step=NO_BROWSER,
+            )
+    found = find_browser("")
+    if found:
+        return found
     raise DropsondeError(
         "There is no Chromium that runs, for the tests in a real browser.",
         seen=f"none of {', '.join(BROWSERS)} on PATH, none of Playwright's own; {system.name}",
-        # Ubuntu has Chromium only as a snap, which does not run everywhere (containers, WSL).
-        next_step=f"Run: {Path(sys.executable).name} -m playwright install --with-deps chromium\n"
-        "(in an environment with requirements/e2e.txt), or set BROWSER to a Chromium or Chrome that you have.",
+        next_step=NO_BROWSER,
     )

@@ -212,10 +212,17 @@ def test_find_browser_takes_the_configured_one_only(tmp_path: Path, monkeypatch:
         packages.ensure_browser(str(tmp_path / "nothing"), yes=True)
 
 
-def test_ensure_browser_says_what_to_do_on_ubuntu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(packages, "read_system", lambda: packages.System("ubuntu", "24.04", "noble", "Ubuntu"))
-    with pytest.raises(DropsondeError) as raised:
-        packages.ensure_browser("", yes=True)
-    assert "playwright install" in raised.value.next_step
+def test_ensure_browser_takes_playwrights_own_on_ubuntu(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(packages, "read_system", lambda: packages.System("ubuntu", "24.04", "noble", "Ubuntu 24.04"))
+    monkeypatch.setattr(packages, "find_browser", lambda configured: "/somewhere/chrome" if ran else None)
+    monkeypatch.setattr(packages.process, "run", lambda arguments, **_: ran.append(list(arguments)) or "")
+    assert packages.ensure_browser("", yes=True, playwright=["/venv/playwright"]) == "/somewhere/chrome"
+    assert ran == [["/venv/playwright", "install", "--with-deps", "chromium"]]
+
+
+def test_ensure_browser_downloads_nothing_without_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "read_system", lambda: packages.System("ubuntu", "24.04", "noble", "Ubuntu 24.04"))
+    monkeypatch.setattr(packages, "find_browser", lambda configured: None)
+    with pytest.raises(DeclinedError):
+        packages.ensure_browser("", yes=False)
