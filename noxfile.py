@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent
 # nox, unlike invoke, does not look for modules beside its file.
 sys.path.insert(0, str(ROOT))
 
-from infra import engine, packages, settings  # noqa: E402
+from infra import browser, engine, settings  # noqa: E402
 
 nox.options.sessions = ["lint", "unit", "images", "integration", "e2e"]
 nox.options.default_venv_backend = "uv"
@@ -109,7 +109,7 @@ def e2e(session: nox.Session) -> None:
     _sync(session, "e2e")
     playwright = [f"{session.bin}/playwright"]
     configured = settings.load().browser
-    session.env["BROWSER"] = packages.ensure_browser(configured, yes=_agreed(session), playwright=playwright)
+    session.env["BROWSER"] = browser.ensure(configured, yes=_agreed(session), playwright=playwright)
     _pytest(session, "tests/e2e", group="e2e")
 
 

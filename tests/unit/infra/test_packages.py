@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra import packages, process
-from infra.errors import ConfigError, DeclinedError, DropsondeError
+from infra.errors import DeclinedError, DropsondeError
 
 DEBIAN_12 = {"ID": "debian", "VERSION_ID": "12", "VERSION_CODENAME": "bookworm", "PRETTY_NAME": "Debian 12"}
 STATUS = """\
@@ -195,34 +195,3 @@ def program(folder: Path, name: str, code: int) -> str:
     path.write_text(f"#!/bin/sh\nexit {code}\n")
     path.chmod(0o755)
     return str(path)
-
-
-def test_find_browser_passes_over_one_that_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    program(tmp_path, "chromium-browser", 1)
-    good = program(tmp_path, "google-chrome", 0)
-    assert packages.find_browser("") == good
-
-
-def test_find_browser_takes_the_configured_one_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    program(tmp_path, "chromium", 0)
-    assert packages.find_browser(str(tmp_path / "nothing")) is None
-    with pytest.raises(ConfigError):
-        packages.ensure_browser(str(tmp_path / "nothing"), yes=True)
-
-
-def test_ensure_browser_takes_playwrights_own_on_ubuntu(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[list[str]] = []
-    monkeypatch.setattr(packages, "read_system", lambda: packages.System("ubuntu", "24.04", "noble", "Ubuntu 24.04"))
-    monkeypatch.setattr(packages, "find_browser", lambda configured: "/somewhere/chrome" if ran else None)
-    monkeypatch.setattr(packages.process, "run", lambda arguments, **_: ran.append(list(arguments)) or "")
-    assert packages.ensure_browser("", yes=True, playwright=["/venv/playwright"]) == "/somewhere/chrome"
-    assert ran == [["/venv/playwright", "install", "--with-deps", "chromium"]]
-
-
-def test_ensure_browser_downloads_nothing_without_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "read_system", lambda: packages.System("ubuntu", "24.04", "noble", "Ubuntu 24.04"))
-    monkeypatch.setattr(packages, "find_browser", lambda configured: None)
-    with pytest.raises(DeclinedError):
-        packages.ensure_browser("", yes=False)
