@@ -1,23 +1,28 @@
-"""A real browser: one Chromium for all tests, a context of its own for each person, and what it saw when a test fails."""
+"""A real browser: one Chromium for all tests, a context of its own for each person, what it saw when a test fails."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import docker
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response, expect, sync_playwright
 
-from infra import packages
+from infra import browser as browsers
+from infra import settings
 from tests.conftest import Stack
+from tests.e2e import quiet_network
 from tests.e2e.hub import Hub
 from tests.e2e.person import Person, picture
 
-SIZE = {"width": 1440, "height": 900}
+WIDTH, HEIGHT = 1440, 900
 # Milliseconds until a test gives up waiting; nothing waits this long where all is well.
 PATIENCE = 45_000
 # No page of ours needs the network, and a browser that asks its maker for news only makes tests slow.
@@ -38,25 +43,33 @@ class Browsing:
         self.hub = hub
         self.browser = browser
         self.pages: list[Page] = []
+        self.people: list[Person] = []
         self.complaints: list[str] = []
 
-    def page(self) -> Page:
+    def page(self, zoom: float = 1) -> Page:
         """Return an empty page of a browser that nobody has used yet: no cookies, no cache."""
         context = self.browser.new_context(
-            viewport=SIZE, locale="en-US", color_scheme="light", reduced_motion="reduce", accept_downloads=True
+            viewport={"width": round(WIDTH / zoom), "height": round(HEIGHT / zoom)},
+            device_scale_factor=zoom,
+            locale="en-US",
+            color_scheme="light",
+            reduced_motion="reduce",
         )
         context.set_default_timeout(PATIENCE)
         context.on("page", self._listen)
         return context.new_page()
 
-    def person(self, name: str) -> Person:
+    def person(self, name: str, zoom: float = 1) -> Person:
         """Return somebody with a browser of their own, not signed in yet."""
-        return Person(self.page(), self.hub, name)
+        person = Person(self.page(zoom), self.hub, name)
+        self.people.append(person)
+        return person
 
     def _listen(self, page: Page) -> None:
         self.pages.append(page)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.complaints.append(f"{path_of(page.url)}: {error}"))
+        page.on("requestfailed", self._failed)
         page.on("response", self._answered)
 
     def _heard(self, message: ConsoleMessage) -> None:
@@ -64,14 +77,21 @@ class Browsing:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(f"{path_of(message.location.get('url', ''))}: {message.text}")
 
+    def _failed(self, request: Request) -> None:
+        # The browser itself gives up what nobody waits for any more.
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{path_of(request.url)}: {request.method} failed: {request.failure}")
+
     def _answered(self, response: Response) -> None:
         if response.status >= 400:
             self.complaints.append(f"{path_of(response.url)}: {response.request.method} got {response.status}")
 
     def close(self) -> None:
-        """Close all of it."""
+        """Close all of it, and end the servers: a small machine has no memory for those of all tests."""
         for context in {page.context for page in self.pages}:
             context.close()
+        for person in self.people:
+            self.hub.remove_server(person.user)
 
 
 def path_of(url: str) -> str:
@@ -80,18 +100,27 @@ def path_of(url: str) -> str:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, without a window."""
-    path = packages.find_browser(os.environ.get("BROWSER", ""))
+    path = browsers.find(settings.load().browser)
     if not path:
         pytest.fail("There is no Chromium that runs. `nox -s e2e` installs one; BROWSER names one that you have.")
     # Chromium's own sandbox needs what root in a container does not have.
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=arguments)
+        launcher = write_launcher(tmp_path_factory.mktemp("browser") / "chromium", path)
+        running = playwright.chromium.launch(executable_path=launcher, args=arguments)
         yield running
         running.close()
+
+
+def write_launcher(launcher: Path, program: str) -> Path:
+    """Write a script that starts Chromium in such a way that starting containers do not disturb it."""
+    command = shlex.join([sys.executable, quiet_network.__file__, program])
+    launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    launcher.chmod(0o755)
+    return launcher
 
 
 @pytest.fixture(scope="package")

@@ -44,6 +44,12 @@ class Hub:
         assert done.exit_code == 0, done.output.decode(errors="replace")
         return str(done.output.decode())
 
+    def remove_server(self, user: str) -> None:
+        """Remove a user's container, if there is one."""
+        for container in self.stack.containers(self.client, "notebook"):
+            if container.labels["dropsonde.user"] == user:
+                container.remove(force=True)
+
     def account(self, user: str) -> dict[str, Any]:
         """Return what the hub knows of a user who has signed in."""
         program = ("python3", "-m", "dropsonde_spawner.accounts")
@@ -68,8 +74,10 @@ class Hub:
     @contextmanager
     def strangers_container(self, user: str) -> Iterator[Any]:
         """Put a container that is none of the hub's where a user's would go; remove it afterwards."""
+        # The image's own labels would make it ours.
+        nobody = {"dropsonde.service": "", "dropsonde.kind": ""}
         stranger = self.client.containers.create(
-            self.notebook_image, ["true"], name=self.container_name(user), labels={"owner": "somebody else"}
+            self.notebook_image, ["true"], name=self.container_name(user), labels=nobody
         )
         try:
             yield stranger
@@ -85,8 +93,4 @@ class Hub:
             yield
         finally:
             self.client.api.start(container)
-
-    def wait_healthy(self) -> None:
-        """Wait until the hub answers through its proxy."""
-        container = health.hub_container(self.client, self.stack.settings)["Id"]
-        health.wait_healthy(self.client, self.stack.settings, container)
+            health.wait_healthy(self.client, self.stack.settings, container)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,12 +12,24 @@ from playwright.sync_api import Download, Locator, Page, expect
 from tests.conftest import artifact
 from tests.e2e.hub import Hub
 
+RUN = secrets.token_hex(2)
+
 
 def picture(name: str) -> Path:
     """Return the path of a screenshot that is kept for people to look at."""
     folder = artifact("e2e")
     folder.mkdir(exist_ok=True)
     return folder / name
+
+
+def unique(name: str) -> str:
+    """Return a user name that no earlier run against the same service has used."""
+    return f"{name}-{RUN}"
+
+
+def expect_development_banner(page: Page) -> None:
+    """Check that a page of the hub says that this is no real one."""
+    expect(page.get_by_role("note")).to_contain_text("Development hub. Anybody can sign in as anybody")
 
 
 class Person:
@@ -53,12 +66,12 @@ class Person:
         """Sign in, and go to the hub's home page instead of a server."""
         self.visit("/hub/login?next=/hub/home")
         self.fill_in_login()
-        self.page.wait_for_url("**/hub/home")
+        self.page.wait_for_url(f"{self.hub.url}/hub/home")
 
     def sign_out(self) -> None:
         """Sign out with JupyterLab's menu."""
         self.menu("File", "Log Out")
-        self.page.wait_for_url("**/hub/login**")
+        self.page.wait_for_url(f"{self.hub.url}/hub/login*")
 
     def open_lab(self) -> None:
         """Come to the hub as everybody does: sign in, wait, and find oneself in JupyterLab."""
@@ -68,7 +81,7 @@ class Person:
 
     def in_lab(self) -> None:
         """Wait until JupyterLab is there and shows the files."""
-        self.page.wait_for_url(f"**{self.path}/lab**")
+        self.page.wait_for_url(f"{self.hub.url}{self.path}/lab*", wait_until="commit")
         expect(self.file("demo.ipynb")).to_be_visible()
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
@@ -78,6 +91,8 @@ class Person:
             self.menu("File", "Hub Control Panel")
         self.page.close()
         self.page = popup.value
+        # The button does nothing before the page's program runs; JupyterHub's own tests wait for this, too.
+        self.page.wait_for_function("window._jupyterhub_page_loaded")
         self.page.get_by_role("button", name="Stop My Server").click()
         expect(self.page.get_by_role("button", name="Stop My Server")).to_be_hidden()
         self.page.get_by_role("button", name="Start My Server").click(no_wait_after=True)
@@ -85,6 +100,7 @@ class Person:
 
     def keep_picture(self, name: str) -> None:
         """Keep a screenshot for people to look at."""
+        self.page.mouse.move(0, 0)  # away from what would look different under it
         self.page.screenshot(path=picture(name))
 
     # -- JupyterLab ----------------------------------------------------------------------------------------------------
@@ -93,7 +109,9 @@ class Person:
         """Choose from JupyterLab's menu."""
         self.page.get_by_role("menubar").get_by_role("menuitem", name=entries[0], exact=True).click()
         for entry in entries[1:]:
-            self.page.get_by_role("menu").get_by_role("menuitem", name=entry, exact=True).click()
+            # By its label: the accessible name has the shortcut in it, and entries with a submenu have no role.
+            label = self.page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True)
+            label.filter(visible=True).click()
 
     def file(self, name: str) -> Locator:
         """A file in JupyterLab's list of files."""
@@ -109,12 +127,18 @@ class Person:
         """The notebook that is worked on."""
         return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
+    def close_tab(self, name: str) -> None:
+        """Close a document, or the launcher."""
+        self.page.get_by_role("tab", name=name).locator(".lm-TabBar-tabCloseIcon").click()
+
     def upload(self, file: Path) -> None:
         """Upload a file from this machine."""
         with self.page.expect_file_chooser() as chooser:
             self.page.get_by_role("button", name="Upload Files").click()
         chooser.value.set_files(file)
         expect(self.file(file.name)).to_be_visible()
+        # JupyterLab opens what was uploaded; what is done next must not be disturbed by that.
+        expect(self.tab).to_contain_text(file.name)
 
     def download(self) -> Download:
         """Download the document that is worked on."""
@@ -135,18 +159,15 @@ class Person:
         self.wait_for_kernel()
 
     def new_notebook(self) -> None:
-        """Make a notebook and wait for its kernel."""
-        self.menu("File", "New", "Notebook")
-        # Where there are several kernels, or none was chosen yet, JupyterLab asks.
-        select = self.page.get_by_role("button", name="Select Kernel")
-        expect(select.or_(self.notebook.locator(".jp-CodeCell")).first).to_be_visible()
-        if select.is_visible():
-            select.click()
+        """Make a notebook with the launcher, which is open when a new user comes, and wait for its kernel."""
+        self.page.locator('.jp-LauncherCard[data-category="Notebook"]').click()
+        expect(self.tab).to_contain_text("Untitled.ipynb")
         self.wait_for_kernel()
 
     def wait_for_kernel(self) -> None:
         """Wait until the notebook's kernel has nothing to do."""
-        expect(self.notebook.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute("data-status", "idle")
+        # Not the notebook's own sign, which says so before there is a kernel.
+        expect(self.page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
 
     def run(self, code: str) -> Locator:
         """Run code in the selected cell; return the cell, which may still be running."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Browsing
-from tests.e2e.person import Person
+from tests.e2e.person import Person, expect_development_banner, unique
 
 
 def expect_plain_words(page: Page) -> None:
@@ -19,7 +19,7 @@ def start(person: Person) -> None:
 
 
 def test_a_start_that_fails_at_once_says_why(browsing: Browsing) -> None:
-    unlucky = browsing.person("e2e-unlucky")
+    unlucky = browsing.person(unique("unlucky"))
     unlucky.sign_in()
     with browsing.hub.strangers_container(unlucky.user) as stranger:
         start(unlucky)
@@ -27,6 +27,7 @@ def test_a_start_that_fails_at_once_says_why(browsing: Browsing) -> None:
         expect(unlucky.page.get_by_text(reason).first).to_be_visible()
         expect(unlucky.page.get_by_text("Please tell the people who run this hub.").first).to_be_visible()
         expect_plain_words(unlucky.page)
+        expect_development_banner(unlucky.page)
         unlucky.keep_picture("spawn-failed.png")
         stranger.reload()  # it was left alone
     start(unlucky)
@@ -34,7 +35,7 @@ def test_a_start_that_fails_at_once_says_why(browsing: Browsing) -> None:
 
 
 def test_a_start_that_fails_later_says_why(browsing: Browsing) -> None:
-    unlucky = browsing.person("e2e-unluckier")
+    unlucky = browsing.person(unique("unluckier"))
     unlucky.sign_in()
     broken = "import time\n\ntime.sleep(2)\nraise SystemExit(3)\n"
     browsing.hub.give_server_config(unlucky.user, broken)
@@ -42,5 +43,8 @@ def test_a_start_that_fails_later_says_why(browsing: Browsing) -> None:
     expect(unlucky.page.get_by_text("Your notebook server ended with code 3.").first).to_be_visible()
     expect_plain_words(unlucky.page)
     unlucky.keep_picture("spawn-failed-later.png")
-    unlucky.visit("/hub/home")
-    expect(unlucky.page.get_by_role("button", name="Start My Server")).to_be_visible()
+    unlucky.page.reload()
+    expect(unlucky.page.get_by_text("Your notebook server ended with code 3.")).to_be_visible()
+    expect(unlucky.page.get_by_role("button", name="Relaunch Server")).to_be_visible()
+    expect_development_banner(unlucky.page)
+    unlucky.keep_picture("spawn-failed-reloaded.png")

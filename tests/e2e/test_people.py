@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Browsing
+from tests.e2e.person import RUN, expect_development_banner, unique
 
 
-@pytest.mark.parametrize("name", ["jane.doe@example.org", "O'Brien \"x\" <b>"])
+@pytest.mark.parametrize("name", [f"jane.{RUN}@example.org", f'O\'Brien "{RUN}" <b>'], ids=["mail", "markup"])
 def test_unusual_names_can_work(browsing: Browsing, name: str) -> None:
     person = browsing.person(name)
     person.sign_in()
@@ -25,7 +26,7 @@ def test_unusual_names_can_work(browsing: Browsing, name: str) -> None:
 
 
 def test_two_at_once_do_not_see_each_others_files(browsing: Browsing, tmp_path: Path) -> None:
-    ada, bob = browsing.person("e2e-ada"), browsing.person("e2e-bob")
+    ada, bob = browsing.person(unique("ada")), browsing.person(unique("bob"))
     for person in (ada, bob):
         person.open_lab()
         mine = tmp_path / f"of-{person.user}.txt"
@@ -43,5 +44,6 @@ def test_two_at_once_do_not_see_each_others_files(browsing: Browsing, tmp_path: 
     answer = bob.page.goto(f"{browsing.hub.url}{ada.path}/lab")
     assert answer is not None
     assert answer.status == 403
-    expect(bob.page.get_by_role("heading")).to_contain_text("403")
+    expect(bob.page.get_by_role("heading")).to_contain_text("permission")
+    expect_development_banner(bob.page)
     bob.keep_picture("not-your-server.png")

@@ -8,6 +8,7 @@ from playwright.sync_api import WebSocket, expect
 
 from tests.conftest import Stack
 from tests.e2e.conftest import Browsing
+from tests.e2e.person import unique
 
 # Ends when the test says so, so that the reset is in the middle of it however long it takes.
 COUNT = """
@@ -22,7 +23,7 @@ print("done")
 
 
 def test_a_running_cell_loses_nothing_while_the_hub_is_replaced(browsing: Browsing, stack: Stack) -> None:
-    person = browsing.person("e2e-reset")
+    person = browsing.person(unique("reset"))
     person.open_lab()
     opened: list[WebSocket] = []
     closed: list[str] = []
@@ -49,6 +50,7 @@ def test_a_running_cell_loses_nothing_while_the_hub_is_replaced(browsing: Browsi
     assert len(printed) > before + 10
     assert [socket.url for socket in opened if "/channels" in socket.url] == kernel
     assert not [url for url in closed if "/channels" in url]
+    expect(person.page.get_by_role("dialog")).to_have_count(0)
     expect(person.page).to_have_url(re.compile(rf"{re.escape(person.path)}/lab"))
 
     person.visit("/hub/home")

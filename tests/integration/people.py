@@ -39,9 +39,19 @@ class Person(User):
         headers = {"Authorization": f"token {self.token}"}
         return httpx.request(method, f"{self.url}{self.path}/api{path}", headers=headers, timeout=60, **options)  # type: ignore[arg-type]
 
+    def reaches_server(self) -> bool:
+        """Return whether this user's server answers through the proxy."""
+        try:
+            return self.server_api("GET", "/status").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def is_running(self) -> bool:
-        """Return whether the hub knows this user's server and takes it for ready."""
-        answer = self.api("GET", self.api_path)
+        """Return whether the hub answers, knows this user's server and takes it for ready."""
+        try:
+            answer = self.api("GET", self.api_path)
+        except httpx.TransportError:
+            return False
         return answer.status_code == 200 and bool(answer.json()["servers"].get("", {}).get("ready"))
 
     def write(self, path: str, text: str) -> httpx.Response:
@@ -99,8 +109,9 @@ class Counter:
         self.printed = ""
         self.problem = ""
         self.session = uuid.uuid4().hex
+        address = f"{person.url.replace('http', 'ws', 1)}{person.path}/api/kernels/{self.kernel}/channels"
         self.socket = connect(
-            f"{person.url.replace('http', 'ws', 1)}{person.path}/api/kernels/{self.kernel}/channels?session_id={self.session}",
+            f"{address}?session_id={self.session}",
             additional_headers={"Authorization": f"token {person.token}"},
             # A dropped connection shows as such: no pings that could hide or cause it.
             ping_interval=None,

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
 
+import docker
 import pytest
 
 from infra.settings import ROOT
 from tests.conftest import Stack
-from tests.integration.people import People
+from tests.integration.people import People, Person
 from tests.integration.verbs import fails
+
+
+@pytest.fixture(scope="module")
+def person(stack: Stack, client: docker.DockerClient) -> Iterator[Person]:
+    """A user whose server runs, to look at."""
+    people = People(stack, client)
+    yield people.start()
+    people.remove_all()
 
 
 def test_dshell_is_root_and_passes_the_exit_code_on(stack: Stack) -> None:
@@ -37,8 +47,7 @@ def test_dshell_without_a_terminal_ends_with_its_input(stack: Stack) -> None:
     assert stack.invoke("dshell", check=False).returncode == 0
 
 
-def test_status_as_json(stack: Stack, people: People) -> None:
-    person = people.start()
+def test_status_as_json(stack: Stack, person: Person) -> None:
     found = json.loads(stack.invoke("status", "--json").stdout)
     assert found["service"] == stack.name
     assert found["url"] == stack.url
@@ -60,8 +69,7 @@ def test_status_as_json(stack: Stack, people: People) -> None:
     assert science["bytes"] > 100_000_000
 
 
-def test_status_as_a_table(stack: Stack, people: People) -> None:
-    person = people.start()
+def test_status_as_a_table(stack: Stack, person: Person) -> None:
     shown = stack.invoke("status").stdout
     assert f"{stack.name} at {stack.url}: healthy, DEV_MODE" in shown
     for word in (person.name, f"{stack.name}-data", "JupyterHub 6.1.", "hub", "proxy", "running"):
@@ -73,8 +81,7 @@ def test_status_of_a_service_that_is_not_there(stack: Stack) -> None:
     assert found["services"] == found["servers"] == found["volumes"] == []
 
 
-def test_logs(stack: Stack, people: People) -> None:
-    person = people.start()
+def test_logs(stack: Stack, person: Person) -> None:
     both = stack.invoke("logs", "--tail", "20").stdout
     assert "hub-" in both
     assert "proxy-" in both

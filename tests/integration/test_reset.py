@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import signal
 from collections.abc import Iterator
 
@@ -76,14 +77,23 @@ def test_wrong_configuration_leaves_the_old_hub_serving(copy: Tree, client: dock
 def test_site_addition_from_the_documentation(copy: Tree) -> None:
     page = (ROOT / "docs/extending.md").read_text()
     example = next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "api_token" in block)
-    token = "0123456789abcdef" * 2
-    example, count = re.subn(r"(\"api_token\": ).*?([,}])", rf'\1"{token}"\2', example)
-    assert count == 1
-    headers = {"Authorization": f"token {token}"}
-    assert httpx.get(f"{copy.url}/hub/api/users", headers=headers).status_code == 403
-    with copy.edited("hub/config.d/60-example.py", example):
+    variable = re.search(r'environ\["(\w+)"\]', example)
+    assert variable, "the example's token comes from hub/oauth.env"
+    token = secrets.token_hex(32)
+
+    def users() -> httpx.Response:
+        return httpx.get(f"{copy.url}/hub/api/users", headers={"Authorization": f"token {token}"})
+
+    assert users().status_code == 403
+    private, addition = ("hub/oauth.env", f"{variable[1]}={token}\n"), ("hub/config.d/60-example.py", example)
+    with copy.edited(*private), copy.edited(*addition):
         copy.invoke("reset")
-        assert httpx.get(f"{copy.url}/hub/api/users", headers=headers).status_code == 200
+        assert users().status_code == 200
+        # The token is in no image.
+        copied = copy.invoke("dshell", "-c", f"grep -r {token} /srv/jupyterhub/config.d", check=False)
+        assert copied.returncode == 1
+    copy.invoke("reset")
+    assert users().status_code == 403
 
 
 def test_killed_while_the_new_hub_warms(copy: Tree, client: docker.DockerClient, copy_people: People) -> None:
