@@ -81,7 +81,8 @@ c.ConfigurableHTTPProxy.auth_token = (HOME / "proxy-token/token").read_text()
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 # A restarted proxy has forgotten every route; the default would leave people without their notebooks for 5 minutes.
-c.JupyterHub.proxy_check_interval = 5
+# (It is this interval that compares the proxy's routes with the running servers, whatever its name.)
+c.JupyterHub.last_activity_interval = 5
 
 # What must outlive the container is on the data volume.
 c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/data/jupyterhub.sqlite"

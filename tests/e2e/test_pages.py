@@ -52,7 +52,7 @@ def test_an_address_that_does_not_exist(browsing: Browsing) -> None:
     answer = visitor.page.goto(f"{browsing.hub.url}/hub/no-such-page")
     assert answer is not None
     assert answer.status == 404
-    expect(visitor.page.get_by_role("heading")).to_contain_text("404")
+    expect(visitor.page.get_by_role("heading")).to_contain_text("no such page")
     expect_development_banner(visitor.page)
 
 

@@ -44,6 +44,6 @@ def test_two_at_once_do_not_see_each_others_files(browsing: Browsing, tmp_path: 
     answer = bob.page.goto(f"{browsing.hub.url}{ada.path}/lab")
     assert answer is not None
     assert answer.status == 403
-    expect(bob.page.get_by_role("heading")).to_contain_text("permission")
+    expect(bob.page.get_by_role("heading")).to_contain_text("Not yours")
     expect_development_banner(bob.page)
     bob.keep_picture("not-your-server.png")
