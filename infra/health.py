@@ -69,6 +69,11 @@ def last_lines(client: docker.DockerClient, container: str, lines: int = 20) -> 
         return str(error.explanation or error)
 
 
+def failure(container: Any) -> type[DropsondeError]:
+    """Return the kind of error of a hub that ended, as the engine inspects it: the hub says so if it is the settings."""
+    return ConfigError if container["State"]["ExitCode"] == BAD_CONFIGURATION else DropsondeError
+
+
 def wait_healthy(client: docker.DockerClient, settings: Settings, container: str) -> None:
     """Wait until the hub in this container answers through the proxy.
 
@@ -79,8 +84,7 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
     while not answers(settings.url):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
-            misconfigured = state["State"]["ExitCode"] == BAD_CONFIGURATION
-            raise (ConfigError if misconfigured else DropsondeError)(
+            raise failure(state)(
                 "The hub ended while it started.",
                 seen=last_lines(client, container),
                 next_step="Mend what the log names, then run the same command again.",

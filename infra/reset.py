@@ -63,8 +63,9 @@ def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> st
 def _wait_for_standby(client: docker.DockerClient, container: str) -> None:
     deadline = time.monotonic() + STANDBY_SECONDS
     while STANDING_BY not in health.last_lines(client, container, 5):
-        if not client.api.inspect_container(container)["State"]["Running"] or time.monotonic() > deadline:
-            raise DropsondeError(
+        state = client.api.inspect_container(container)
+        if not state["State"]["Running"] or time.monotonic() > deadline:
+            raise health.failure(state)(
                 "The new hub does not start with this configuration. The old one keeps serving.",
                 seen=health.last_lines(client, container, 20),
                 next_step="Mend what the log names, then run the same command again.",

@@ -139,13 +139,13 @@ def test_broken_dockerfile_leaves_everything_as_it_was(copy: Tree, client: docke
 def test_without_dev_mode_and_oauth_settings_the_hub_refuses(copy: Tree, client: docker.DockerClient) -> None:
     before = hub_ids(copy, client)
     # Over a running stack: the old hub keeps serving.
-    error = fails(copy, "up", DEV_MODE="0")
+    error = fails(copy, "up", code=78, DEV_MODE="0")
     for name in ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL", "hub/oauth.env"):
         assert name in error
     assert hub_ids(copy, client) == before
     # From nothing: it does not start, and does not try for ever.
     copy.invoke("down")
-    error = fails(copy, "up", DEV_MODE="0")
+    error = fails(copy, "up", code=78, DEV_MODE="0")
     for name in ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL", "hub/oauth.env"):
         assert name in error
     assert [container.status for container in copy.containers(client, "hub")] == ["exited"]
