@@ -68,7 +68,9 @@ def knock() -> Answer:
     except DockerException as error:
         reasons = list(_chain(error))
         system = next((reason for reason in reasons if isinstance(reason, OSError) and reason.strerror), None)
-        text = f"{system.strerror} ({SOCKET})" if system else str(error)
+        named = os.environ.get("DOCKER_HOST")
+        where = f"DOCKER_HOST={named}" if named else str(SOCKET)
+        text = f"{system.strerror if system else error} ({where})"
         return Answer(denied=any(isinstance(reason, PermissionError) for reason in reasons), problem=text)
     client.api.timeout = CALL_SECONDS
     return Answer(client=client)

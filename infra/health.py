@@ -70,7 +70,7 @@ def last_lines(client: docker.DockerClient, container: str, lines: int = 20) -> 
 
 
 def failure(container: Any) -> type[DropsondeError]:
-    """Return the kind of error of a hub that ended, as the engine inspects it: the hub says so if it is the settings."""
+    """Return the kind of error of a hub that ended: with code 78 it says that its settings are wrong."""
     return ConfigError if container["State"]["ExitCode"] == BAD_CONFIGURATION else DropsondeError
 
 

@@ -129,5 +129,6 @@ def test_bad_usage_is_named(stack: Stack, arguments: tuple[str, ...], named: str
 
 def test_archive_into_a_folder_that_is_not_there(stack: Stack, people: People, tmp_path: Path) -> None:
     person = people.start()
+    person.stop()
     target = tmp_path / secrets.token_hex(4) / "home.tar.gz"
     assert str(target) in fails(stack, "users", "--archive", person.name, "--to", str(target))
