@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import logging
 import os
 import socket
 import subprocess
@@ -21,6 +22,10 @@ ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
 from infra import browser, engine, settings  # noqa: E402
+
+# nox shows the debug messages of every library that we use.
+for library in ("docker", "urllib3"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 nox.options.sessions = ["lint", "unit", "images", "integration", "e2e"]
 nox.options.default_venv_backend = "uv"

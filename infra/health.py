@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from typing import Any
 
 import docker
 import docker.errors
+import requests
 
 from infra import process
 from infra.errors import ConfigError, DropsondeError
@@ -16,6 +18,7 @@ from infra.settings import Settings
 
 HEALTH_SECONDS = 90
 BAD_CONFIGURATION = 78
+NEXT_END_SECONDS = 20
 # Our own hub is on this machine: a web proxy of the environment is not asked.
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -84,6 +87,11 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
     while not answers(settings.url):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
+            if state["State"]["Running"] and not state["State"]["Restarting"]:
+                # The engine has already started it again: how it ended shows when it ends the next time.
+                with suppress(docker.errors.APIError, requests.RequestException):
+                    ended = client.api.wait(container, timeout=NEXT_END_SECONDS, condition="next-exit")
+                    state["State"]["ExitCode"] = ended["StatusCode"]
             raise failure(state)(
                 "The hub ended while it started.",
                 seen=last_lines(client, container),
