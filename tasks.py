@@ -23,7 +23,7 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke status    who is running, since when, memory, volumes
   invoke logs      what the hub and its proxy say, or one user's server           [--of NAME] [--follow]
 
-  invoke reset     after a change in hub/ or www_custom/: a new hub, while people's notebooks keep running
+  invoke reset     after a change in hub/, notebook/ or www_custom/: a new hub, while people go on working
   invoke dshell    a root shell in the running hub; share/ is a folder between you and it
   invoke build     what `up` builds, without starting anything                    [--plan] [--only hub]
 
@@ -92,7 +92,8 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     if plan:
         tags = images.tags(settings)
         planned = builder.plan(engine.require(), settings, tags, only=only, no_cache=no_cache)
-        console.result("\n".join(planned.lines()))
+        for line in planned.lines():
+            console.result(line)
     else:
         with lock.exclusive(settings, "build"):
             planned = builder.build(engine.require(), settings, only=only, no_cache=no_cache, yes=agreed)
@@ -112,7 +113,7 @@ def up(context: Context, yes: bool = False) -> None:
     console.result(overview.welcome(settings))
 
 
-@task(help={"volumes": "Delete all data, too: homes, the hub's database, the libraries."} | YES)
+@task(auto_shortflags=False, help={"volumes": "Delete all data, too: homes, the hub's database, the libraries."} | YES)
 @verb
 def down(context: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the hub and everybody's servers. All data is kept."""
@@ -155,7 +156,7 @@ def status(context: Context, json: bool = False) -> None:
     }
 )
 @verb
-def logs(context: Context, of: str = "", follow: bool = False, tail: int = 100) -> None:
+def logs(context: Context, of: str = "", follow: bool = False, tail: str = "100") -> None:
     """Print the last log lines of the hub and its proxy, or of a user's server."""
     shell.logs(engine.require(), settings_module.load(), of=of, follow=follow, tail=tail)
 
@@ -168,6 +169,8 @@ def doctor_(context: Context, json: bool = False) -> None:
 
 
 @task(
+    # -h would be --hand-over, not --help.
+    auto_shortflags=False,
     help={
         "archive": "Pack this user's home into a file.",
         "remove": "Delete this user's home for good.",
@@ -175,7 +178,7 @@ def doctor_(context: Context, json: bool = False) -> None:
         "to": "With --archive the file to write, with --hand-over the user who gets the files.",
     }
     | YES
-    | JSON
+    | JSON,
 )
 @verb
 def users(
@@ -189,6 +192,7 @@ def users(
 ) -> None:
     """List people's homes with their sizes; archive, remove or hand over one."""
     client, settings = engine.require(), settings_module.load()
+    homes.require_one(archive=archive, hand_over=hand_over, remove=remove, to=to)
     if not (archive or hand_over or remove):
         homes.show(client, settings, as_json=json)
         return

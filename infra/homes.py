@@ -52,6 +52,19 @@ def accounts(client: docker.DockerClient, settings: Settings) -> dict[str, str] 
     return {item["account"]: item["name"] for item in json.loads(listed)}
 
 
+def require_one(*, archive: str, hand_over: str, remove: str, to: str) -> None:
+    """Make sure that at most one thing is asked for.
+
+    Raises:
+        UsageError: Several are, or --to stands alone.
+    """
+    asked = [name for name, value in (("archive", archive), ("hand-over", hand_over), ("remove", remove)) if value]
+    if len(asked) > 1:
+        raise UsageError(f"--{' and --'.join(asked)} cannot go together.", next_step="One after the other.")
+    if to and asked not in (["archive"], ["hand-over"]):
+        raise UsageError("--to goes with --archive or --hand-over.", next_step="invoke users --help")
+
+
 def find_all(client: docker.DockerClient, settings: Settings) -> list[Home]:
     """Return all homes of our service, by user name."""
     labels = [f"{key}={value}" for key, value in settings.labels("home").items()]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import docker
 
 from infra import compose, health, images
-from infra.errors import DropsondeError
+from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
 
 
@@ -28,18 +28,22 @@ def dshell(client: docker.DockerClient, settings: Settings, command: str) -> int
 
 
 def logs(
-    client: docker.DockerClient, settings: Settings, *, of: str = "", follow: bool = False, tail: int = 100
+    client: docker.DockerClient, settings: Settings, *, of: str = "", follow: bool = False, tail: str = "100"
 ) -> None:
     """Print the log of the hub and its proxy, of one of them, or of a user's server.
 
     Raises:
+        UsageError: `tail` is no number.
         DropsondeError: There is no such service or user's container.
     """
+    if not tail.isdigit():
+        raise UsageError(f"--tail={tail} is no number of lines.", next_step="invoke logs --tail 100")
     options = [f"--tail={tail}", *(["--follow"] if follow else [])]
     if of in {"", "hub", "proxy"}:
+        plain = [] if sys.stdout.isatty() else ["--ansi=never"]
         if not any(health.containers(client, settings, kind) for kind in ("hub", "proxy")):
             raise DropsondeError(f"{settings.service_name} has no log: it is not running.", next_step="invoke up")
-        command = compose.command(settings, "logs", *options, *([of] if of else []))
+        command = compose.command(settings, *plain, "logs", *options, *([of] if of else []))
         code = _attached(command, env=compose.environment(settings, images.tags(settings)))
     else:
         found = [
