@@ -46,8 +46,11 @@ LABELS = {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "no
 c.DockerSpawner.extra_create_kwargs = {"labels": LABELS}
 c.DockerSpawner.default_url = "/lab"
 """
-# And with JupyterHub's own start of the server, too.
-STOCK_START = 'c.DockerSpawner.cmd = ["jupyterhub-singleuser"]\n'
+# And with JupyterHub's own start of the server, with the extensions that it has by default, too.
+STOCK_START = """
+extensions = ["--ServerApp.jpserver_extensions=" + name + "=True" for name in ("jupyter_lsp", "notebook_shim")]
+c.DockerSpawner.cmd = ["jupyterhub-singleuser", *extensions]
+"""
 
 
 def copy_of_tree(folder: Path) -> Path:
