@@ -27,7 +27,8 @@ def bootstrapped_tag(settings: Settings) -> str:
     return f"{settings.service_name}/{BASE}:{SUITE}"
 
 
-def _has(client: docker.DockerClient, tag: str) -> bool:
+def exists(client: docker.DockerClient, tag: str) -> bool:
+    """Return whether the engine has an image under this tag."""
     try:
         client.api.inspect_image(tag)
     except docker.errors.ImageNotFound:
@@ -38,7 +39,7 @@ def _has(client: docker.DockerClient, tag: str) -> bool:
 def at_hand(client: docker.DockerClient, settings: Settings) -> str:
     """Return the tag of a base image that the engine has, or nothing."""
     tags = (settings.base_image, bootstrapped_tag(settings))
-    return next((tag for tag in tags if _has(client, tag)), "")
+    return next((tag for tag in tags if exists(client, tag)), "")
 
 
 def pull(settings: Settings) -> str:
@@ -130,7 +131,7 @@ def ensure_base(client: docker.DockerClient, settings: Settings, *, refresh: boo
     problem = pull(settings)
     if not problem:
         return settings.base_image
-    if refresh and _has(client, settings.base_image):
+    if refresh and exists(client, settings.base_image):
         console.warn(f"{settings.base_image} could not be refreshed; the one at hand is used. {problem}")
         return settings.base_image
     console.say(f"No base image from a registry ({problem.splitlines()[-1]}); making one from the Debian mirror.")

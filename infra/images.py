@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import docker
-import docker.errors
 
 from infra import console, doctor, process
-from infra.base import BASE, debian_sources, ensure_base
+from infra.base import BASE, debian_sources, ensure_base, exists
 from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
 
@@ -127,15 +126,6 @@ def tags(settings: Settings, root: Path = ROOT) -> Tags:
             digest.update(content)
         by_name[image.name] = f"{settings.service_name}/{image.name}:{digest.hexdigest()[:12]}"
     return Tags(by_name)
-
-
-def exists(client: docker.DockerClient, tag: str) -> bool:
-    """Return whether the engine has an image under this tag."""
-    try:
-        client.api.inspect_image(tag)
-    except docker.errors.ImageNotFound:
-        return False
-    return True
 
 
 def plan(missing: Sequence[str], *, only: str = "", no_cache: bool = False) -> list[Image]:

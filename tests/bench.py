@@ -24,6 +24,7 @@ from typing import Any
 import docker
 
 from infra import console, images, science
+from infra.base import exists
 from infra.settings import ROOT
 from tests.conftest import ARTIFACTS, Stack, make_stack
 from tests.support.browserless import User
@@ -93,7 +94,7 @@ def base_image(ours: Stack) -> str:
     settings = ours.settings
     client = docker.from_env()
     own = f"{settings.service_name}/base:trixie"
-    return own if images.exists(client, own) else settings.base_image
+    return own if exists(client, own) else settings.base_image
 
 
 def timed(action: Callable[[], object]) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 
 from infra import images
-from infra.base import bootstrapped_tag
+from infra.base import bootstrapped_tag, exists
 from infra.settings import ROOT
 from tests.conftest import Stack
 from tests.integration.tree import copy_tree
@@ -37,7 +37,7 @@ def tag_of_its_own(client: docker.DockerClient, base: str, name: str) -> None:
 
 
 def has(client: docker.DockerClient, tag: str) -> bool:
-    return images.exists(client, tag)
+    return exists(client, tag)
 
 
 def test_present_one_is_used(client: docker.DockerClient, other: Stack, base: str, closed_port: int) -> None:
