@@ -54,11 +54,11 @@ def _agreed(session: nox.Session) -> bool:
     return "--yes" in session.posargs or settings.unattended()
 
 
-def _pytest(session: nox.Session, *arguments: str, group: str) -> None:
+def _pytest(session: nox.Session, *arguments: str, group: str, env: dict[str, str] | None = None) -> None:
     _sync(session, group)
     extra = [argument for argument in session.posargs if argument != "--yes"]
-    env = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT, "CI": "true" if _agreed(session) else ""}
-    session.run("pytest", *arguments, *extra, env=env)
+    own = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT, "CI": "true" if _agreed(session) else ""}
+    session.run("pytest", *arguments, *extra, env=own | (env or {}))
 
 
 def _with_engine(session: nox.Session) -> None:
@@ -78,7 +78,7 @@ def lint(session: nox.Session) -> None:
     _sync(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy", "infra", "tasks.py", "noxfile.py")
+    session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py")
     session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/launch.py")
     session.run("codespell")
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/Dockerfile.*")))
@@ -119,6 +119,16 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def science(session: nox.Session) -> None:
+    """Build the full profile from cold, run its 24 workflows and 3 kernels (30 minutes; not in the default run)."""
+    _with_engine(session)
+    env = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT, "SCIENCE_PROFILE": "full"}
+    cold = ["build", "--only=science", "--no-cache", "--yes"]
+    session.run(sys.executable, "-m", "invoke", *cold, env=env, external=True)
+    _pytest(session, "tests/science", group="e2e", env=env)
+
+
+@nox.session
 def machines(session: nox.Session) -> None:
     """The first README command on fresh Debian machines without an engine (20 minutes; not in the default run)."""
     _with_engine(session)
@@ -136,18 +146,23 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write all lock files anew, from pyproject.toml, hub/requirements.in and notebook/science/core.in."""
+    """Write all lock files anew, from pyproject.toml, hub/requirements.in and notebook/science/python-*.in."""
     compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--upgrade"]
     runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
     session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
     for group in ("build", "lint", "test", "e2e"):
         session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
-    image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override", "requirements/overrides.txt"]
-    for folder, source, target in (
-        ("hub", "requirements.in", "requirements.txt"),
-        ("notebook/science", "core.in", "core.txt"),
-    ):
-        session.run(*image, f"{folder}/{source}", "--output-file", f"{folder}/{target}", external=True)
+    image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override"]
+    hub = ["hub/requirements.in", "--output-file", "hub/requirements.txt"]
+    session.run(*image, "requirements/overrides.txt", *hub, external=True)
+    science = [*image, "notebook/science/python-overrides.txt"]
+    locks = {profile: f"notebook/science/python-{profile}" for profile in ("full", "core")}
+    full = f"{locks['full']}.txt"
+    session.run(*science, f"{locks['full']}.in", "--output-file", full, external=True)
+    # The same versions in both profiles.
+    session.run(
+        *(*science, "--constraint", full, f"{locks['core']}.in", "--output-file", f"{locks['core']}.txt"), external=True
+    )
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     session.run(*npm, external=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable
-from typing import Any
 
-from invoke import Context, task
+from invoke import Collection, Context, Task, task
 
 from infra import build as builder
 from infra import clean as clean_module
-from infra import console, doctor, engine, errors, homes, images, lock, overview, shell, stack
+from infra import console, doctor, engine, homes, images, lock, overview, shell, stack, versions
 from infra import reset as reset_module
 from infra import settings as settings_module
+from verbs import science
+from verbs.verb import JSON, YES, verb
 
 STORY = """\
 Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you need them:
@@ -27,36 +26,14 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke dshell    a root shell in the running hub; share/ is a folder between you and it
   invoke build     what `up` builds, without starting anything                    [--plan] [--only hub]
 
+  invoke science   the versions of the libraries; science.build, .use, .rollback, .list and more
+
   invoke users     people's homes: list, archive, remove, hand over
   invoke doctor    every precondition, each with its remedy
   invoke clean     remove our unused images and orphaned containers; asks
   invoke down      stop; all data is kept (`down --volumes` asks, and deletes it)
 
 Chain them (invoke build up logs), ask each one (invoke up --help). All tests: nox."""
-
-
-def verb(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn every error into its three parts and exit code; no traceback reaches a user without --debug."""
-
-    @functools.wraps(function)
-    def wrapped(context: Context, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(context, *args, **kwargs)
-        except errors.EXPECTED as error:
-            if "--debug" in sys.argv or "-d" in sys.argv:
-                raise
-            shown = errors.explained(error)
-            console.show_error(shown)
-            sys.exit(shown.exit_code)
-        except KeyboardInterrupt:
-            console.warn("Interrupted. Run the same command again to complete it.")
-            sys.exit(130)
-
-    return wrapped
-
-
-YES = {"yes": "Agree in advance to what would be asked."}
-JSON = {"json": "Print JSON."}
 
 
 @task(default=True)
@@ -91,7 +68,9 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     agreed = yes or settings_module.unattended()
     if plan:
         tags = images.tags(settings)
-        planned = builder.plan(engine.require(), settings, tags, only=only, no_cache=no_cache)
+        client = engine.require()
+        record = versions.read(client, settings)
+        planned = builder.plan(client, settings, tags, record, only=only, no_cache=no_cache)
         for line in planned.lines():
             console.result(line)
     else:
@@ -214,3 +193,6 @@ def clean(context: Context, yes: bool = False) -> None:
         changed = clean_module.clean(engine.require(), settings, yes=yes)
     if not changed:
         console.done("Nothing to remove.")
+
+
+namespace = Collection(*[item for item in list(globals().values()) if isinstance(item, Task)], science.COLLECTION)

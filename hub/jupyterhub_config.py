@@ -10,6 +10,8 @@ import re
 import sys
 from pathlib import Path
 
+from dropsonde_spawner.handlers import VersionHandler
+
 c = get_config()  # noqa: F821
 
 HOME = Path("/srv/jupyterhub")
@@ -39,11 +41,21 @@ def checked(name: str, default: str, pattern: str) -> str:
     return value
 
 
+def mirror(name: str, example: str) -> str:
+    """Return a setting of hub/environment that is a package mirror's address; people see it in their containers."""
+    value = setting(name)
+    if value and not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value):
+        # Not shown: there may be a password in it.
+        stop(
+            f"{name} is not an address without a user and a password; everybody on this hub could read them.",
+            f"Write something like {name}={example} into hub/environment, or leave it empty.",
+        )
+    return value
+
+
 DEV_MODE = setting("DEV_MODE") == "1"
 SERVICE_NAME = setting("SERVICE_NAME")
-missing = [
-    name for name in ("SERVICE_NAME", "NOTEBOOK_IMAGE", "SCIENCE_VOLUME", "NOTEBOOK_NETWORK") if not setting(name)
-]
+missing = [name for name in ("SERVICE_NAME", "NOTEBOOK_NETWORK") if not setting(name)]
 if missing:
     stop(f"The hub was started without {', '.join(missing)}.", "Start it with `invoke up`, which sets them.")
 
@@ -95,13 +107,15 @@ c.JupyterHub.init_spawners_timeout = 1
 # -- Pages -------------------------------------------------------------------------------------------------------------
 c.JupyterHub.template_paths = [str(HOME / "www_custom/templates")]
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
+# JupyterLab asks it whether another version of the libraries is in use by now.
+c.JupyterHub.extra_handlers = [("/version", VersionHandler)]
 c.JupyterHub.logo_file = str(HOME / "www_custom/static/logo.svg")
 
 # -- The users' containers ---------------------------------------------------------------------------------------------
 c.JupyterHub.spawner_class = "dropsonde_spawner.DropsondeSpawner"
 c.DropsondeSpawner.service_name = SERVICE_NAME
-c.DropsondeSpawner.image = setting("NOTEBOOK_IMAGE")
-c.DropsondeSpawner.science_volume = setting("SCIENCE_VOLUME")
+# Which image and science volume a start has; `invoke up` and `invoke science.use` write it, each start reads it.
+c.DropsondeSpawner.versions_file = str(HOME / "versions/versions.json")
 c.DropsondeSpawner.data_mounts = json.loads(setting("DATA_MOUNTS", "[]"))
 c.DropsondeSpawner.network_name = setting("NOTEBOOK_NETWORK")
 # Talk to containers directly on that network, not through a port of the host.
@@ -110,6 +124,10 @@ c.DropsondeSpawner.default_url = "/lab"
 c.DropsondeSpawner.mem_limit = checked("NOTEBOOK_MEMORY", "2G", r"[1-9]\d*[KMGT]")
 c.DropsondeSpawner.cpu_limit = float(checked("NOTEBOOK_CPUS", "2", r"\d*\.?\d+"))
 c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*"))
+# Where `pip install`, `uv` and R's install.packages() look, for sites with mirrors of their own.
+pypi, cran = mirror("PYPI_INDEX", "https://pypi.org/simple"), mirror("CRAN_MIRROR", "https://cloud.r-project.org")
+mirrors = {"PIP_INDEX_URL": pypi, "UV_DEFAULT_INDEX": pypi, "CRAN_MIRROR": cran}
+c.DropsondeSpawner.environment = {name: address for name, address in mirrors.items() if address}
 
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):

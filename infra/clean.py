@@ -1,4 +1,7 @@
-"""Remove what is ours and unused: images, science volumes, ended containers. Nothing without our label."""
+"""Remove what is ours and unused: images, unfinished science volumes, ended containers. Nothing without our label.
+
+Versions of the science stack are not its business: `infra/science_gc.py` removes those.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import console, health, homes, images, science
+from infra import console, homes, images, science, versions
 from infra.base import BASE, bootstrapped_tag
 from infra.settings import Settings
 
@@ -49,8 +52,8 @@ def plan(
         volumes: Names of our science volumes.
         service: Our SERVICE_NAME: only tags that begin with it are ours, a label may be inherited.
         accounts: Ids of the accounts that the hub knows, None if it is down.
-        keep_tags: Tags of the images that the present tree or a hub uses.
-        keep_volumes: Names of the science volumes that the present tree or a hub uses.
+        keep_tags: Tags of the images that the present tree or a science version uses.
+        keep_volumes: Names of the volumes of all science versions.
     """
     doomed: list[Doomed] = []
     used_images: set[str] = set()
@@ -59,8 +62,7 @@ def plan(
         kind, name = item["Labels"].get("dropsonde.kind"), item["Names"][0].lstrip("/")
         ended = item["State"] in {"exited", "dead", "created"}
         ownerless = accounts is not None and item["Labels"].get("dropsonde.account") not in accounts
-        receipt_of_nothing = kind == science.KIND_RECEIPT and not _mounted(item) & keep_volumes
-        if (kind == "notebook" and (ended or ownerless)) or (ended and receipt_of_nothing):
+        if kind == "notebook" and (ended or ownerless):
             doomed.append(Doomed("container", item["Id"], name))
         else:
             used_images.add(item["ImageID"])
@@ -82,24 +84,17 @@ def _mounted(container: dict[str, Any]) -> set[str]:
     return {mount["Name"] for mount in container["Mounts"] if mount.get("Name")}
 
 
-def _used_by_hubs(client: docker.DockerClient, settings: Settings) -> dict[str, set[str]]:
-    """Return what our hubs start notebooks from, by the name of the variable: it may be older than the present tree."""
-    used: dict[str, set[str]] = {"NOTEBOOK_IMAGE": set(), "SCIENCE_VOLUME": set()}
-    for hub in health.containers(client, settings, "hub"):
-        for variable in client.api.inspect_container(hub["Id"])["Config"]["Env"]:
-            name, _, value = variable.partition("=")
-            if name in used:
-                used[name].add(value)
-    return used
-
-
 def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
     """Look at the engine and return what `clean` would remove."""
     label = f"dropsonde.service={settings.service_name}"
     tags = images.tags(settings)
     kind_science = [f"{key}={value}" for key, value in settings.labels("science").items()]
     listed = client.api.volumes(filters={"label": kind_science})["Volumes"] or []
-    used = _used_by_hubs(client, settings)
+    record = versions.read(client, settings)
+    keep = {tag for name, tag in tags.by_name.items() if name != BASE} | {bootstrapped_tag(settings)}
+    if science.of_tree(client, record, tags):
+        # Its volume is filled and checked: the image that it was filled from is only needed for another service.
+        keep.remove(tags["science"])
     known = homes.accounts(client, settings)
     return plan(
         client.api.containers(all=True, filters={"label": label}),
@@ -107,10 +102,8 @@ def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
         [item["Name"] for item in listed],
         service=settings.service_name,
         accounts=None if known is None else set(known),
-        keep_tags={tag for name, tag in tags.by_name.items() if name != BASE}
-        | {bootstrapped_tag(settings)}
-        | used["NOTEBOOK_IMAGE"],
-        keep_volumes={science.volume_name(settings, tags)} | used["SCIENCE_VOLUME"],
+        keep_tags=keep | {item.notebook_image for item in record.versions.values()},
+        keep_volumes={item.volume for item in record.versions.values()},
     )
 
 

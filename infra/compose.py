@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infra import process, science
+from infra import process
 from infra.errors import ConfigError
 from infra.images import Tags
 from infra.settings import ROOT, DataMount, Settings
@@ -70,8 +70,6 @@ def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.
         "DEV_MODE": "1" if settings.dev_mode else "0",
         "HUB_IMAGE": tags["hub"],
         "PROXY_IMAGE": tags["proxy"],
-        "NOTEBOOK_IMAGE": tags["notebook"],
-        "SCIENCE_VOLUME": science.volume_name(settings, tags),
         "DATA_MOUNTS": json.dumps(mounts_for_hub(settings)),
         "DOCKER_SOCKET": socket,
         "DOCKER_GROUP": str(socket_group(socket)),

@@ -20,7 +20,8 @@ from rich.table import Table
 
 from infra.errors import DeclinedError, DropsondeError
 
-_out = RichConsole(highlight=False, soft_wrap=True)
+# Where nobody reads a terminal, lines are as long as they are: a cut-off name is no name.
+_out = RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 _err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
 _running: list[tuple[str, Status | None]] = []
 

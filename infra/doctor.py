@@ -96,13 +96,21 @@ def port_free(settings: Settings, client: docker.DockerClient | None) -> Check:
     return Check("port", False, f"{port} is held by {_listener(port)}", remedy)
 
 
-def disk(settings: Settings, client: docker.DockerClient) -> Check:
-    """Check that MIN_FREE_GB (10^9 bytes each) are free where the engine keeps images and volumes."""
+def engine_disk(client: docker.DockerClient) -> tuple[Path, int | None]:
+    """Return where the engine keeps images and volumes, and the free bytes there; None if that is elsewhere."""
     root = Path(client.info()["DockerRootDir"])
     try:
-        free = shutil.disk_usage(root).free / GB
+        return root, shutil.disk_usage(root).free
     except OSError:
+        return root, None
+
+
+def disk(settings: Settings, client: docker.DockerClient) -> Check:
+    """Check that MIN_FREE_GB (10^9 bytes each) are free where the engine keeps images and volumes."""
+    root, bytes_free = engine_disk(client)
+    if bytes_free is None:
         return Check("disk", True, f"{root} is not on this machine: not checked")
+    free = bytes_free / GB
     ok = free >= settings.min_free_gb
     remedy = "`invoke clean` removes our own unused images; or make room, or lower MIN_FREE_GB in .env."
     seen = f"{free:.1f} GB free at {root}, {settings.min_free_gb:g} GB wanted"

@@ -6,6 +6,7 @@ used before starts with an empty home. What the former owner left is listed here
 
 from __future__ import annotations
 
+import difflib
 import json
 import subprocess
 from dataclasses import asdict, dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
-from infra import console, health, images, process
+from infra import console, health, images, process, tool
 from infra.errors import DropsondeError, UsageError
 from infra.overview import volume_sizes
 from infra.settings import Settings
@@ -50,6 +51,27 @@ def accounts(client: docker.DockerClient, settings: Settings) -> dict[str, str] 
         client, settings, "python3", "-m", "dropsonde_spawner.accounts", what="The hub's accounts could not be read."
     )
     return {item["account"]: item["name"] for item in json.loads(listed)}
+
+
+def account_of(client: docker.DockerClient, settings: Settings, name: str) -> str:
+    """Return the id of the account that has this user name.
+
+    Raises:
+        DropsondeError: The hub is down: only it knows the accounts.
+        UsageError: Nobody has it; names the nearest.
+    """
+    known = accounts(client, settings)
+    if known is None:
+        raise DropsondeError("Only a running hub knows its users.", next_step="Start it: invoke up")
+    found = [account for account, user in known.items() if user == name]
+    if found:
+        return found[0]
+    near = difflib.get_close_matches(name, known.values(), n=3, cutoff=0.4) or sorted(known.values())[:5]
+    raise UsageError(
+        f"There is no user {name or '(nobody was named)'}.",
+        seen=f"The nearest: {', '.join(near)}" if near else "Nobody has signed in yet.",
+        next_step="`invoke users` lists people's homes; who has never signed in is not known.",
+    )
 
 
 def require_one(*, archive: str, hand_over: str, remove: str, to: str) -> None:
@@ -111,11 +133,7 @@ def pick(homes: list[Home], name: str) -> Home:
 
 
 def _tool(settings: Settings, *mounts: str) -> list[str]:
-    """Return the start of a command line that runs a program beside volumes, without a network."""
-    volumes = [f"--volume={mount}" for mount in mounts]
-    labels = [f"--label={key}={value}" for key, value in settings.labels("tool").items()]
-    image = images.tags(settings)["notebook"]
-    return ["docker", "run", "--rm", "--interactive", "--network=none", "--user=root", *labels, *volumes, image]
+    return tool.command(settings, images.tags(settings)["notebook"], *mounts)
 
 
 def content(settings: Settings, home: Home) -> str:

@@ -36,12 +36,14 @@ class Image:
         dockerfile: Its Dockerfile, relative to the project.
         inputs: Files and folders it is made from, relative to the project.
         parent: Name of the image it starts from; "base" is the base image.
+        settings: Names of the settings that decide what is in it; `{NAME}` in an input stands for their value.
     """
 
     name: str
     dockerfile: str
     inputs: tuple[str, ...]
     parent: str = BASE
+    settings: tuple[str, ...] = ()
 
 
 CATALOG = (
@@ -62,17 +64,40 @@ CATALOG = (
     Image(
         "notebook",
         "notebook/Dockerfile.notebook",
-        ("notebook/demo.ipynb", "notebook/start-singleuser", "www_custom/notebook"),
+        (
+            "notebook/packages.txt",
+            "notebook/demo.ipynb",
+            "notebook/demo-r.ipynb",
+            "notebook/demo-scala.ipynb",
+            "notebook/start-singleuser",
+            "notebook/jupyter_server_config.py",
+            "notebook/own_packages.py",
+            "notebook/Rprofile.site",
+            "notebook/science/checksums.py",
+            "notebook/science/manifest.py",
+            "www_custom/notebook",
+        ),
     ),
     Image(
         "science",
         "notebook/Dockerfile.create-volume",
         (
-            "notebook/science/core.txt",
+            "notebook/science/python-core.in",
+            "notebook/science/python-{science_profile}.in",
+            "notebook/science/python-{science_profile}.txt",
+            "notebook/science/r-core.txt",
+            "notebook/science/r-{science_profile}.txt",
+            "notebook/science/check.py",
+            "notebook/science/checksums.py",
+            "notebook/science/fetch_clients.py",
+            "notebook/science/manifest.py",
             "notebook/science/fill",
+            "notebook/science/kernels",
             "notebook/science/zz-dropsonde.json",
+            "notebook/workflows",
             "requirements/build.txt",
         ),
+        settings=("science_profile", "clients"),
     ),
 )
 """Every image, parents before children."""
@@ -112,8 +137,11 @@ def tags(settings: Settings, root: Path = ROOT) -> Tags:
     """
     by_name: dict[str, str] = {BASE: settings.base_image}
     for image in CATALOG:
-        digest = hashlib.sha256(f"{image.name}\n{by_name[image.parent]}\n".encode())
-        for path in _files((image.dockerfile, ".dockerignore", *image.inputs), root):
+        values = {name: getattr(settings, name) for name in image.settings}
+        digest = hashlib.sha256(f"{image.name}\n{by_name[image.parent]}\n{values or ''}".encode())
+        inputs = [name.format(**values) for name in image.inputs]
+        # dict: a name may stand there twice.
+        for path in dict.fromkeys(_files((image.dockerfile, ".dockerignore", *inputs), root)):
             try:
                 mode, content = os.access(path, os.X_OK), path.read_bytes()
             except OSError as error:
@@ -184,8 +212,12 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
         files["sources"] = folder / "sources"
         _write_private(files["sources"], debian_sources(settings))
         apt += ['Dir::Etc::SourceList "/run/secrets/sources";', 'Dir::Etc::SourceParts "/dev/null";']
+    if settings.clients:
+        exports["CLIENTS"] = " ".join(settings.clients)
     # An `apt-get update` that did not reach its mirror would end well, and the error name packages instead.
     apt.append('APT::Update::Error-Mode "any";')
+    # A build step is kept whole or not at all: its files need not be forced to the disk one by one.
+    apt.append('DPkg::Options:: "--force-unsafe-io";')
     exports["APT_CONFIG"] = "/run/secrets/apt"
     for name, lines in (
         ("site", [f"export {key}={shlex.quote(value)}" for key, value in exports.items()]),
@@ -213,7 +245,9 @@ def bake_file(
             image.name: {
                 "context": ".",
                 "dockerfile": image.dockerfile,
-                "args": {"CORE_IMAGE": all_tags[image.parent]} if image.parent != BASE else {"BASE_IMAGE": base},
+                "args": {"CORE_IMAGE": all_tags[image.parent]}
+                if image.parent != BASE
+                else {"BASE_IMAGE": base, "PROFILE": settings.science_profile},
                 "tags": [all_tags[image.name]],
                 "labels": settings.labels(f"image-{image.name}"),
                 "secret": [f"id={name},src={path}" for name, path in secrets.items()],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -85,3 +87,10 @@ def run(
 def has(program: str) -> bool:
     """Return whether a program is on PATH."""
     return shutil.which(program) is not None
+
+
+def file_of_archive(archive: bytes) -> str:
+    """Return the text of the one file in a tar archive, as the engine copies files out of containers."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        file = tar.extractfile(tar.getmembers()[0])
+        return file.read().decode() if file else ""

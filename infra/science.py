@@ -1,86 +1,234 @@
 """The science volume: the libraries on /opt that all users share, read-only.
 
-A volume's name ends in the digest of what it is filled from, and it is used only when its receipt is there: the ended
-container that checked the full volume from inside the notebook image. An interrupted fill has no receipt.
+A new version is filled into a volume of its own, compared with its list of checksums, and checked from inside the
+notebook image; only then it enters the record. An interrupted fill is not in the record, so nobody ever gets it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import docker
 import docker.errors
 
-from infra import console, process
+from infra import console, doctor, process, tool, versions
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
+from infra.versions import Record, Version
 
-KIND_RECEIPT = "science-receipt"
-CHECK = "import IPython, jupyterhub, jupyterlab, matplotlib, numpy, pandas"
-
-
-def volume_name(settings: Settings, tags: Tags) -> str:
-    """Return the name of the volume that belongs to these images."""
-    return f"{settings.service_name}-science-{tags.digest('science')}"
+KIND = "science"
+OWN = "/opt/dropsonde"
+# What a build of the profile writes to the engine's disk besides the volume, in GB of 10^9 bytes: images and caches.
+BUILD_GB = {"core": 4, "full": 14}
 
 
-def receipt_name(settings: Settings, tags: Tags) -> str:
-    """Return the name of the container whose success says that volume and notebook image fit."""
-    return f"{settings.service_name}-science-{tags.digest('science')}-{tags.digest('notebook')}"
-
-
-def is_ready(client: docker.DockerClient, settings: Settings, tags: Tags) -> bool:
-    """Return whether the volume is there, full, and was checked with this notebook image."""
+def image_id(client: docker.DockerClient, tag: str) -> str:
+    """Return the engine's id of an image, empty if it has none under this tag."""
     try:
-        client.api.inspect_volume(volume_name(settings, tags))
-        receipt: dict[str, Any] = client.api.inspect_container(receipt_name(settings, tags))
+        return str(client.api.inspect_image(tag)["Id"])
+    except docker.errors.ImageNotFound:
+        return ""
+
+
+def version_id(notebook_id: str, science_id: str) -> str:
+    """Return the id of the version that two images make."""
+    return hashlib.sha256(f"{notebook_id} {science_id}".encode()).hexdigest()[:12]
+
+
+def volume_of(settings: Settings, science_id: str) -> str:
+    """Return the name of the volume that is filled from a science image."""
+    return f"{settings.service_name}-science-{science_id.removeprefix('sha256:')[:12]}"
+
+
+def is_whole(client: docker.DockerClient, version: Version) -> bool:
+    """Return whether the engine still has a version's image and volume."""
+    try:
+        client.api.inspect_volume(version.volume)
     except docker.errors.NotFound:
         return False
-    state = receipt["State"]
-    return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
+    return bool(image_id(client, version.notebook_image))
 
 
-def _remove(client: docker.DockerClient, name: str) -> None:
-    try:
-        client.api.remove_container(name, force=True)
-    except docker.errors.NotFound:
-        return
+def of_tree(client: docker.DockerClient, record: Record, tags: Tags) -> Version | None:
+    """Return the version that the present tree makes, or None if it has still to be built.
+
+    The science image may be gone: its volume is what counts.
+    """
+    there = {name: image_id(client, tags[name]) for name in ("notebook", "science")}
+    for version in record.versions.values():
+        same_notebook = version.notebook_tag == tags["notebook"] and version.notebook_id == there["notebook"]
+        same_science = version.science_tag == tags["science"] and there["science"] in {"", version.science_id}
+        if same_notebook and same_science and is_whole(client, version):
+            return version
+    return None
 
 
-def _run(name: str, labels: dict[str, str]) -> list[str]:
-    given = [f"--label={key}={value}" for key, value in labels.items()]
-    return ["docker", "run", "--network=none", f"--name={name}", *given]
-
-
-def fill(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
-    """Fill a new volume and check it; an interrupted fill starts anew, a full volume is only checked again.
+def require_space(client: docker.DockerClient, settings: Settings, wanted: float, what: str) -> None:
+    """Refuse to go on unless that many bytes and MIN_FREE_GB fit on the engine's disk.
 
     Raises:
-        DropsondeError: The copy or the check failed; the volume is not used then.
+        DropsondeError: Says how much is free and how much is wanted.
     """
-    volume, receipt = volume_name(settings, tags), receipt_name(settings, tags)
-    filler = f"{volume}-fill"
-    for leftover in (filler, receipt):
-        _remove(client, leftover)
-    client.volumes.create(volume, labels=settings.labels("science"))
+    root, free = doctor.engine_disk(client)
+    reserve = settings.min_free_gb * doctor.GB
+    if free is None or free >= wanted + reserve:
+        return
+    raise DropsondeError(
+        f"There is no space for {what}.",
+        seen=f"{console.size(wanted)} wanted and {console.size(reserve)} to spare (MIN_FREE_GB), "
+        f"{console.size(free)} free at {root}",
+        next_step="`invoke science.gc` and `invoke clean` remove what nobody uses; or make room, then run this again.",
+    )
+
+
+def _fill(client: docker.DockerClient, settings: Settings, image: str, volume: str) -> None:
+    """Fill a volume from a science image; a full one is left as it is."""
+    name = f"{volume}-fill"
+    with suppress(docker.errors.NotFound):
+        client.api.remove_container(name, force=True)
+    try:
+        client.api.inspect_volume(volume)
+    except docker.errors.NotFound:
+        size = client.api.inspect_image(image)["Size"]
+        require_space(client, settings, size, "another science volume")
+        client.volumes.create(volume, labels=settings.labels(KIND))
+    labels = [f"--label={key}={value}" for key, value in settings.labels("science-fill").items()]
     with console.step(f"Filling the science volume {volume}"):
         process.run(
-            [*_run(filler, settings.labels("science-fill")), "--rm", f"--volume={volume}:/volume", tags["science"]],
-            what="The science volume could not be filled.",
-            next_step="Check the free space of the engine's disk (`invoke doctor`), then run `invoke build` again.",
+            [
+                *("docker", "run", "--rm", "--network=none", f"--name={name}", *labels),
+                *(f"--volume={volume}:/volume", image),
+            ],
+            what="The science volume could not be filled. No version was changed.",
+            next_step="Check the free space of the engine's disk (`invoke doctor`), then run the same command again.",
         )
-    with console.step("Checking it from inside the notebook image"):
-        try:
-            process.run(
-                [
-                    *_run(receipt, settings.labels(KIND_RECEIPT)),
-                    *(f"--volume={volume}:/opt:ro", tags["notebook"]),
-                    *("python3", "-c", CHECK),
-                ],
-                what="The science volume does not fit the notebook image.",
-                next_step="Mend notebook/science or notebook/Dockerfile.notebook, then run `invoke build` again.",
-            )
-        except DropsondeError:
-            _remove(client, receipt)
-            raise
+
+
+def _inside(settings: Settings, image: str, volume: str, *command: str) -> list[str]:
+    """Return a command line that runs a program where users' servers run."""
+    return [*tool.command(settings, image, f"{volume}:/opt:ro", user="1000"), *command]
+
+
+def _check(settings: Settings, image: str, volume: str) -> None:
+    with console.step("Checking it inside the notebook image: every declared package, every kernel"):
+        process.run(
+            _inside(settings, image, volume, "/opt/science/bin/python", "-I", f"{OWN}/check.py"),
+            what="The science volume does not work in the notebook image. No version was changed.",
+            next_step="Mend the lists in notebook/science or notebook/packages.txt, then run the same command again.",
+        )
+
+
+def manifest(client: docker.DockerClient, settings: Settings, version: Version) -> list[dict[str, str]]:
+    """Return every package of a version: name, version, source, language; those of the volume first.
+
+    Raises:
+        DropsondeError: The version's volume or image is gone, or its manifest cannot be read.
+    """
+    require_whole(client, version)
+    listed = process.run(
+        _inside(
+            *(settings, version.notebook_image, version.volume),
+            *("cat", f"{OWN}/manifest.json", "/usr/local/share/dropsonde/image.json"),
+        ),
+        what=f"The manifest of {version.id} could not be read.",
+        next_step=f"invoke science.verify {version.id}",
+    )
+    decoder, packages = json.JSONDecoder(), []
+    while listed.strip():
+        part, end = decoder.raw_decode(listed := listed.lstrip())
+        packages += part["packages"]
+        listed = listed[end:]
+    return packages
+
+
+def require_whole(client: docker.DockerClient, version: Version) -> None:
+    """Refuse to go on with a version whose image or volume is gone.
+
+    Raises:
+        DropsondeError: Says so.
+    """
+    if not is_whole(client, version):
+        raise DropsondeError(
+            f"Version {version.id} is incomplete.",
+            seen=f"Its volume {version.volume} or its image {version.notebook_image} was removed.",
+            next_step="`invoke science.gc` forgets it; `invoke science.build` builds the present tree's version anew.",
+        )
+
+
+def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> Version:
+    """Make the version of the two images under these tags: fill, check, record. The first one is in use at once.
+
+    Raises:
+        DropsondeError: The disk is full, or a part of the version does not work; the record is as it was.
+    """
+    notebook_id, science_id = (image_id(client, tags[name]) for name in ("notebook", "science"))
+    volume = volume_of(settings, science_id)
+    _fill(client, settings, tags["science"], volume)
+    _check(settings, tags["notebook"], volume)
+    name = version_id(notebook_id, science_id)
+    image = f"{settings.service_name}/notebook:v-{name}"
+    client.api.tag(tags["notebook"], image.partition(":")[0], f"v-{name}")
+    summary: dict[str, Any] = json.loads(
+        process.run(
+            _inside(settings, image, volume, "python3", f"{OWN}/manifest.py", "summary"),
+            what="The new volume could not be measured.",
+        )
+    )
+    version = Version(
+        id=name,
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        profile=settings.science_profile,
+        notebook_image=image,
+        notebook_id=notebook_id,
+        notebook_tag=tags["notebook"],
+        science_id=science_id,
+        science_tag=tags["science"],
+        volume=volume,
+        checksums=summary["checksums"],
+        bytes=summary["bytes"],
+        packages={},
+    )
+    version = Version(**{**vars(version), "packages": counts(manifest(client, settings, version))})
+    record = versions.with_version(versions.read(client, settings), version)
+    if not is_whole(client, record.versions[record.in_use]):
+        console.warn(f"Version {record.in_use} was in use, and its volume or image is gone: {version.id} takes over.")
+        record = versions.use(record, version.id)
+    versions.write(client, settings, record)
+    return version
+
+
+def counts(packages: list[dict[str, str]]) -> dict[str, int]:
+    """Return the number of packages by language."""
+    return dict(sorted(Counter(item["language"] for item in packages).items()))
+
+
+def verify(client: docker.DockerClient, settings: Settings, version: Version) -> None:
+    """Compare every file of a version's volume with the list of checksums, and that list with the record.
+
+    Raises:
+        DropsondeError: Something differs; names the files.
+    """
+    require_whole(client, version)
+    listed = f"{OWN}/checksums.txt"
+    program = f"sha256sum {listed} && python3 /usr/local/lib/dropsonde/checksums.py compare /opt {listed} || true"
+    with console.step(f"Comparing every file of {version.volume} with its checksum"):
+        found = process.run(
+            _inside(settings, version.notebook_image, version.volume, "sh", "-c", program),
+            what=f"Version {version.id} could not be read.",
+        ).splitlines()
+    differ = found[1:]
+    if not found or found[0].split()[0] != version.checksums:
+        differ = [f"changed: {listed.removeprefix('/opt/')} (the list of checksums itself)", *differ]
+    if differ:
+        more = f"\n... and {len(differ) - 20} more" if len(differ) > 20 else ""
+        raise DropsondeError(
+            f"Version {version.id} was tampered with: {len(differ)} files differ.",
+            seen="\n".join(differ[:20]) + more,
+            next_step="Do not use it: `invoke science.rollback`, then `invoke science.build` fills a new volume.",
+        )

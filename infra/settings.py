@@ -79,6 +79,24 @@ def _ca_bundle(text: str) -> Path | None:
     return next((Path(name) for name in SYSTEM_CA_BUNDLES if Path(name).is_file()), None)
 
 
+def _profile(text: str) -> str:
+    if text not in {"", "core", "full"}:
+        raise ValueError("expected core or full")
+    return text
+
+
+def parse_clients(text: str) -> tuple[str, ...]:
+    """Read `CLIENTS`: addresses of tar archives with their checksums, separated by blanks.
+
+    Raises:
+        ValueError: An entry is no http(s) address, or has no SHA-256 checksum.
+    """
+    for entry in text.split():
+        if not re.fullmatch(r"https?://[^\s#]+#sha256=[0-9a-f]{64}", entry):
+            raise ValueError(f"cannot read {entry!r}: expected https://host/name.tar.gz#sha256=<64 hex digits>")
+    return tuple(text.split())
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
@@ -133,6 +151,8 @@ class Settings:
     dev_mode: bool = _setting("1", _flag)
     data_mounts: tuple[DataMount, ...] = _setting("notebook/example-data:/data/example", parse_data_mounts)
     base_image: str = _setting("debian:trixie-slim")
+    science_profile: str = _setting("", _profile)
+    clients: tuple[str, ...] = _setting("", parse_clients)
     min_free_gb: float = _setting("6", _gigabytes)
     ca_bundle: Path | None = _setting("", _ca_bundle)
     debian_mirror: str = _setting("")
@@ -229,6 +249,8 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
                 seen=f"{key}={without_password(text)} (from {where}): {error}",
                 next_step=f"Correct {key} in {where}; .env.example says what it may be.",
             ) from error
+    # People who work on the hub want it in minutes, people who work with it want everything.
+    values["science_profile"] = values["science_profile"] or ("core" if values["dev_mode"] else "full")
     return Settings(**values)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, reset, science
+from infra import build, compose, console, doctor, health, images, reset
 from infra.errors import DropsondeError
 from infra.settings import Settings
 
@@ -76,7 +76,7 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
     """
     tags = images.tags(settings)
     doomed = _volumes(client, settings) if volumes else []
-    if not doomed and not _removable(client, settings, receipts=False):
+    if not doomed and not _removable(client, settings):
         return False
     working = health.containers(client, settings, "notebook", running=True)
     if doomed:
@@ -88,7 +88,7 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
     with console.step(f"Stopping {settings.service_name}"):
         # First the hub, so that nobody starts a server meanwhile.
         compose.run(settings, tags, "stop", what="The hub could not be stopped.")
-        doomed_containers = [item["Id"] for item in _removable(client, settings, receipts=volumes)]
+        doomed_containers = [item["Id"] for item in _removable(client, settings)]
         with ThreadPoolExecutor(8) as together:
             list(together.map(lambda identity: _remove_container(client, identity), doomed_containers))
         compose.run(settings, tags, "down", "--remove-orphans", what="The stack could not be stopped.")
@@ -102,10 +102,9 @@ def _volumes(client: docker.DockerClient, settings: Settings) -> list[str]:
     return sorted(volume.name for volume in client.volumes.list(filters={"label": label}))
 
 
-def _removable(client: docker.DockerClient, settings: Settings, *, receipts: bool) -> list[Any]:
+def _removable(client: docker.DockerClient, settings: Settings) -> list[Any]:
     """Return our containers; those that people made from our images inherit only the image's kind and stay."""
-    # Receipts say that a science volume is complete: they stay as long as the volumes.
-    kinds = (*SERVICES, "notebook", "tool", "science-fill", *([science.KIND_RECEIPT] if receipts else []))
+    kinds = (*SERVICES, "notebook", "tool", "science-fill")
     return [item for kind in kinds for item in health.containers(client, settings, kind)]
 
 

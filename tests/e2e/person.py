@@ -158,9 +158,10 @@ class Person:
         expect(self.tab).to_contain_text(name)
         self.wait_for_kernel()
 
-    def new_notebook(self) -> None:
+    def new_notebook(self, kernel: str = "Python 3") -> None:
         """Make a notebook with the launcher, which is open when a new user comes, and wait for its kernel."""
-        self.page.locator('.jp-LauncherCard[data-category="Notebook"]').click()
+        card = self.page.locator('.jp-LauncherCard[data-category="Notebook"]')
+        card.filter(has_text=re.compile(rf"^\s*{re.escape(kernel)}(\s|$)")).click()
         expect(self.tab).to_contain_text("Untitled.ipynb")
         self.wait_for_kernel()
 

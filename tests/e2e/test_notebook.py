@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import Browsing
@@ -19,6 +21,9 @@ def output(cell: Locator, kind: str) -> Locator:
 # Where JupyterLab shows tracebacks, too.
 STDERR = "application/vnd.jupyter.stderr"
 STDOUT = "application/vnd.jupyter.stdout"
+ERROR = "application/vnd.jupyter.error"
+# Milliseconds: Scala starts a Java machine and Spark first.
+A_JAVA_MACHINE = 120_000
 
 
 def test_the_demo_runs_and_shows_data_formula_and_plot(browsing: Browsing) -> None:
@@ -42,6 +47,46 @@ def test_the_demo_runs_and_shows_data_formula_and_plot(browsing: Browsing) -> No
     reader.close_tab("Launcher")
     plot.evaluate("image => image.scrollIntoView({block: 'end'})")
     reader.keep_picture("notebook.png")
+
+
+@pytest.mark.parametrize("name", ["demo-r.ipynb", "demo-scala.ipynb"])
+def test_the_companions_run_to_their_end(browsing: Browsing, name: str) -> None:
+    reader = browsing.person(unique(name.partition(".")[0]), zoom=0.9)
+    reader.open_lab()
+    reader.open_notebook(name)
+    reader.menu("Run", "Run All Cells")
+    cells = reader.notebook.locator(".jp-CodeCell")
+    # A number stands before each cell that has run; those after a failed one stay without.
+    expect(cells.last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"), timeout=A_JAVA_MACHINE)
+    expect(output(reader.notebook, ERROR)).to_have_count(0)
+    reader.keep_picture(f"{name.partition('.')[0]}.png")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "code", "answer"),
+    [
+        ("Python 3", "import pysam; print(6 * 7)", "42"),
+        ("R", "library(GenomicRanges); cat(6 * 7)", "42"),
+        ("Scala (Spark)", "println(spark.range(43).count - 1)", "42"),
+    ],
+)
+def test_each_kernel_runs_a_new_notebook(browsing: Browsing, kernel: str, code: str, answer: str) -> None:
+    writer = browsing.person(unique(f"kernel-{kernel[:2]}"))
+    writer.open_lab()
+    writer.new_notebook(kernel)
+    expect(output(writer.run(code), STDOUT).last).to_contain_text(answer, timeout=A_JAVA_MACHINE)
+
+
+def test_the_launcher_lists_all_packages(browsing: Browsing) -> None:
+    reader = browsing.person(unique("packages"))
+    reader.open_lab()
+    reader.page.locator(".jp-LauncherCard").filter(has_text="Packages").click()
+    table = reader.page.get_by_role("table")
+    expect(table).to_contain_text("biopython")
+    reader.page.get_by_role("searchbox").fill("deseq2")
+    expect(table).to_contain_text("DESeq2")
+    expect(table).not_to_contain_text("biopython")
+    reader.keep_picture("packages.png")
 
 
 def test_files_stay(browsing: Browsing, tmp_path: Path) -> None:

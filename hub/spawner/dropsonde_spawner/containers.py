@@ -33,8 +33,13 @@ class ContainerSpawner(SpawnerSettings):
         """
         found = await self._inspect()
         mine = found is not None and self._is_mine(found)
-        self.object_id = found["Id"] if found is not None and mine else ""
-        return found if mine else None
+        if found is None or not mine:
+            self.object_id = ""
+            return None
+        self.object_id = found["Id"]
+        # The label knows better than the hub's database, which a hub that was killed in a start has not written yet.
+        self.version = labels.container_labels(found).get(labels.VERSION, "")
+        return found
 
     async def _inspect(self) -> dict[str, Any] | None:
         """Return whatever container has the user's name."""
@@ -55,7 +60,7 @@ class ContainerSpawner(SpawnerSettings):
         try:
             await self.pull_image(self.image)
         except NotFound:
-            raise failures.image_missing(self.image) from None
+            raise failures.image_missing(self.image, self.version) from None
 
     async def _prepare_home(self) -> None:
         wanted = labels.home_labels(self.service_name, self.user.name, self.home.account)
@@ -72,7 +77,8 @@ class ContainerSpawner(SpawnerSettings):
                 try:
                     await self.docker("inspect_volume", mount.source)
                 except NotFound:
-                    raise failures.volume_missing(mount.source, mount.target) from None
+                    part_of = self.version if mount.target == hostconfig.SCIENCE else ""
+                    raise failures.volume_missing(mount.source, mount.target, part_of) from None
 
     async def _replace_leftover(self) -> None:
         """Remove a container of ours that has the user's name: one that ended, or that a killed hub left behind.
@@ -132,8 +138,10 @@ class ContainerSpawner(SpawnerSettings):
             "command": await self.get_command(),
             "name": self.object_name,
             "hostname": naming.host_name(self.object_name),
-            "environment": self.get_env(),
-            "labels": labels.notebook_labels(self.service_name, self.user.name, self.home.account, self.name),
+            "environment": {**self.get_env(), **({"DROPSONDE_VERSION": self.version} if self.version else {})},
+            "labels": labels.notebook_labels(
+                self.service_name, self.user.name, self.home.account, self.name, self.version
+            ),
             "ports": {f"{self.port}/tcp": None},
             "volumes": self.volume_mount_points,
         }

@@ -103,22 +103,80 @@ def name_taken(container: str) -> SpawnFailure:
     )
 
 
-def image_missing(image: str) -> SpawnFailure:
-    """Return the failure where the notebook image is not there."""
+def _incomplete(version: str) -> str:
+    """Return what the operator can do about a version of which a part is missing."""
+    return f"it is a part of version {version}; `invoke science.use` or `science.pin` chooses another"
+
+
+def image_missing(image: str, version: str = "") -> SpawnFailure:
+    """Return the failure where the notebook image is not there.
+
+    Args:
+        image: its name.
+        version: the version that it is a part of, empty for none.
+    """
     return SpawnFailure(
         f"The notebook image {image} is missing on this machine.",
         OPERATOR,
         reason="image-missing",
-        detail="`invoke build` makes it",
+        detail=_incomplete(version) if version else "`invoke build` makes it",
     )
 
 
-def volume_missing(name: str, target: str) -> SpawnFailure:
-    """Return the failure where a volume that the operator configured is not there."""
+def volume_missing(name: str, target: str, version: str = "") -> SpawnFailure:
+    """Return the failure where a volume that the operator configured is not there.
+
+    Args:
+        name: the volume's name.
+        target: where users would see it.
+        version: the version that it is a part of, empty for none.
+    """
     return SpawnFailure(
         f"The volume {name}, which belongs at {target}, is missing on this machine.",
         OPERATOR,
         reason="volume-missing",
+        detail=_incomplete(version) if version else "",
+    )
+
+
+def versions_missing(file: str) -> SpawnFailure:
+    """Return the failure where nothing says which version of the libraries is in use."""
+    return SpawnFailure(
+        "This hub has no libraries for your notebook server yet.",
+        OPERATOR,
+        reason="versions-missing",
+        detail=f"there is no {file}; `invoke up` writes it",
+    )
+
+
+def versions_unreadable(file: str, why: str) -> SpawnFailure:
+    """Return the failure where the file that says so cannot be understood.
+
+    Args:
+        file: its path.
+        why: what is wrong with it, for the operator.
+    """
+    return SpawnFailure(
+        "The hub could not read which version of the libraries your notebook server should have.",
+        OPERATOR,
+        reason="versions-unreadable",
+        detail=f"{file}: {why}",
+    )
+
+
+def version_unknown(version: str, *, pinned: bool) -> SpawnFailure:
+    """Return the failure where the chosen version is not there any more.
+
+    Args:
+        version: its name.
+        pinned: whether it was chosen for this account only.
+    """
+    whose = "that was chosen for you" if pinned else "that is in use"
+    return SpawnFailure(
+        f"The version of the libraries {whose}, {version or 'none'}, is not on this machine.",
+        OPERATOR,
+        reason="version-unknown",
+        detail=f"`invoke science.{'pin' if pinned else 'use'}` chooses another",
     )
 
 

@@ -8,14 +8,16 @@ KIND = "dropsonde.kind"
 USER = "dropsonde.user"
 ACCOUNT = "dropsonde.account"
 SERVER = "dropsonde.server"
+VERSION = "dropsonde.version"
 
 NOTEBOOK = "notebook"
 HOME = "home"
 
 
-def notebook_labels(service: str, user: str, account: str, server: str) -> dict[str, str]:
-    """Return the labels of a user's container."""
-    return {SERVICE: service, KIND: NOTEBOOK, USER: user, ACCOUNT: account, SERVER: server}
+def notebook_labels(service: str, user: str, account: str, server: str, version: str = "") -> dict[str, str]:
+    """Return the labels of a user's container; the version's only where there is one."""
+    found = {SERVICE: service, KIND: NOTEBOOK, USER: user, ACCOUNT: account, SERVER: server}
+    return {**found, VERSION: version} if version else found
 
 
 def home_labels(service: str, user: str, account: str) -> dict[str, str]:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from dockerspawner import DockerSpawner
 from traitlets import Dict, Int, List, TraitError, Unicode, default, validate
 
-from . import hostconfig, naming, records
+from . import hostconfig, naming, records, versions
 from .engine import Engine
+from .failures import SpawnFailure
 
 
 class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has no types
@@ -17,6 +18,9 @@ class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has
         "dropsonde", help="Prefix of all names, and the label by which the service knows its own."
     ).tag(config=True)
     science_volume = Unicode("", help="Volume that everybody sees on /opt, read-only; empty for none.").tag(config=True)
+    versions_file = Unicode(
+        "", help="File that says which image and science volume an account's next server has; empty: the settings."
+    ).tag(config=True)
     data_mounts = List(
         Dict(),
         help="The site's data: a list of {'source': path or volume, 'target': path, 'read_only': true}.",
@@ -95,11 +99,43 @@ class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has
             self._home = records.home_of(self.service_name, self.user.name, record.id, record.created, states)
         return self._home
 
+    # -- Version of the libraries --------------------------------------------------------------------------------------
+
+    # The running server's; empty where none runs, or without versions.
+    version = ""
+
+    def next_version(self) -> versions.Version | None:
+        """Return the version that the account's next start will have, None without a `versions_file`.
+
+        Raises:
+            SpawnFailure: it cannot be said, or is not there any more.
+        """
+        return versions.chosen(self.versions_file, self.home.account) if self.versions_file else None
+
+    @property
+    def waiting_version(self) -> versions.Version | None:
+        """The version that a running server would have after a stop and a start, None where that changes nothing."""
+        try:
+            found = self.next_version()
+        except SpawnFailure:
+            return None  # the next start explains it
+        return found if found and self.version not in ("", found.id) else None
+
+    def _use_next_version(self) -> None:
+        """Make image and volume those of the next version."""
+        found = self.next_version()
+        if found:
+            self.version, self.image, self.science_volume = found.id, found.image, found.volume
+
+    # -- What the hub's database knows ---------------------------------------------------------------------------------
+
     def load_state(self, state: dict[str, Any]) -> None:
         """Take up what the hub's database knows of this server."""
         super().load_state(state)
         self._home = records.recorded_home([state])
+        self.version = state.get("version", "")
 
     def get_state(self) -> dict[str, Any]:
-        """Return what the hub's database shall know: unlike the container, account and home outlive a stop."""
-        return {**super().get_state(), **(self._home.state() if self._home else {})}
+        """Return what the hub's database shall know: unlike container and version, account and home outlive a stop."""
+        running = {"version": self.version} if self.version else {}
+        return {**super().get_state(), **(self._home.state() if self._home else {}), **running}

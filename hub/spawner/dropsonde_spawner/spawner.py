@@ -40,6 +40,7 @@ class DropsondeSpawner(ContainerSpawner):
     def clear_state(self) -> None:
         """Forget the server that ended; account and home stay."""
         super().clear_state()
+        self.version = ""
         self.object_id = ""
         self.object_name = self._object_name_default()
         self._stages.close()
@@ -90,6 +91,7 @@ class DropsondeSpawner(ContainerSpawner):
         if "image" in self.user_options:
             # DockerSpawner would refuse this start and, as JupyterHub keeps the options, all that follow.
             self.log.warning("%s asked for an image of their own; there is no choice of images", self._log_name)
+        self._use_next_version()
         reached.reach(stages.HOME)
         await asyncio.gather(self._require_image(), self._prepare_home(), self._require_volumes())
         await self._replace_leftover()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra import clean, science
+from infra import clean
 
 
 def container(name: str, kind: str, state: str, image: str = "", volumes: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -61,20 +61,39 @@ def test_an_image_that_somebody_made_from_ours_stays() -> None:
     ]
 
 
-def test_ended_servers_and_old_receipts_go_the_hub_and_the_present_receipt_stay() -> None:
+def test_ended_servers_go_and_an_ended_hub_stays() -> None:
     containers = [
         container("jane", "notebook", "exited"),
+        container("new", "notebook", "created"),
+        container("bob", "notebook", "running"),
         container("hub", "hub", "exited"),
-        container("receipt-old", science.KIND_RECEIPT, "exited", "", ("science-old",)),
-        container("receipt-new", science.KIND_RECEIPT, "exited", "", ("science-new",)),
     ]
-    assert plan(containers, [], []) == ["container jane", "container receipt-old"]
+    assert plan(containers, [], []) == ["container jane", "container new"]
 
 
 def test_what_only_a_doomed_container_uses_goes_with_it() -> None:
-    containers = [container("receipt-old", science.KIND_RECEIPT, "exited", "old", ("science-old",))]
+    containers = [container("jane", "notebook", "exited", "old", ("science-old",))]
     found = plan(containers, [image("old", "svc/notebook:old")], ["science-old", "science-new"])
-    assert found == ["container receipt-old", "image svc/notebook:old", "volume science-old"]
+    assert found == ["container jane", "image svc/notebook:old", "volume science-old"]
+
+
+def test_a_volume_that_is_being_filled_stays() -> None:
+    containers = [container("fill", "science-fill", "running", "", ("science-half",))]
+    assert plan(containers, [], ["science-half", "science-forsaken"]) == ["volume science-forsaken"]
+
+
+def test_a_version_keeps_its_image_and_its_volume_whatever_the_tree_makes() -> None:
+    """A version's image has a tag of its own beside the tree's."""
+    found = clean.plan(
+        [],
+        [image("v1", "svc/notebook:of-an-older-tree", "svc/notebook:v-1"), image("old", "svc/notebook:older")],
+        ["science-1", "science-2"],
+        service="svc",
+        accounts=set(),
+        keep_tags={"svc/notebook:v-1"},
+        keep_volumes={"science-1"},
+    )
+    assert [item.identity for item in found] == ["svc/notebook:older", "science-2"]
 
 
 def test_a_science_volume_that_somebody_works_with_stays() -> None:

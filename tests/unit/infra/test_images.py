@@ -24,8 +24,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def changed(tree: Path, before: images.Tags) -> set[str]:
-    after = images.tags(SETTINGS, tree)
+def changed(tree: Path, before: images.Tags, chosen: settings.Settings = SETTINGS) -> set[str]:
+    after = images.tags(chosen, tree)
     return {name for name, tag in after.by_name.items() if tag != before[name]}
 
 
@@ -42,7 +42,21 @@ def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
         ("hub/proxy/start", {"proxy"}),
         ("www_custom/hub/errors/503.html", {"hub", "proxy"}),
         ("notebook/demo.ipynb", {"notebook"}),
-        ("notebook/science/core.txt", {"science"}),
+        ("notebook/demo-r.ipynb", {"notebook"}),
+        ("notebook/packages.txt", {"notebook"}),
+        ("notebook/workflows/01-variant-summary.ipynb", {"science"}),
+        ("notebook/science/python-core.in", {"science"}),
+        ("notebook/science/python-core.txt", {"science"}),
+        ("notebook/science/r-core.txt", {"science"}),
+        ("notebook/science/check.py", {"science"}),
+        ("notebook/science/kernels/scala/kernel.json", {"science"}),
+        # Programs that volume and image both have.
+        ("notebook/science/checksums.py", {"notebook", "science"}),
+        ("notebook/science/manifest.py", {"notebook", "science"}),
+        # The other profile's.
+        ("notebook/science/python-full.in", set()),
+        ("notebook/science/python-full.txt", set()),
+        ("notebook/science/r-full.txt", set()),
         ("requirements/build.txt", {"hub-core", "hub", "science"}),
         ("hub/environment", set()),
     ],
@@ -52,6 +66,49 @@ def test_a_change_renames_only_what_it_is_part_of(tree: Path, file: str, expecte
     with (tree / file).open("a") as out:
         out.write("\n")
     assert changed(tree, before) == expected
+
+
+FULL = replace(SETTINGS, science_profile="full")
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("python-full.in", {"science"}),
+        ("python-full.txt", {"science"}),
+        ("r-full.txt", {"science"}),
+        # The full profile has what the core profile declares, from a lock of its own.
+        ("python-core.in", {"science"}),
+        ("r-core.txt", {"science"}),
+        ("python-core.txt", set()),
+    ],
+)
+def test_full_profile_is_made_of_its_own_lists(tree: Path, file: str, expected: set[str]) -> None:
+    before = images.tags(FULL, tree)
+    with (tree / "notebook/science" / file).open("a") as out:
+        out.write("\n")
+    assert changed(tree, before, FULL) == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [FULL, replace(SETTINGS, clients=("https://host/a.tar.gz#sha256=" + "0" * 64,))],
+    ids=["profile", "clients"],
+)
+def test_profile_and_clients_rename_the_science_image_only(tree: Path, other: settings.Settings) -> None:
+    assert changed(tree, images.tags(SETTINGS, tree), other) == {"science"}
+
+
+def test_every_file_that_a_dockerfile_copies_counts() -> None:
+    """Else a change of it would never be built."""
+    for image in images.CATALOG:
+        inputs = [name.format(science_profile=profile) for name in image.inputs for profile in ("core", "full")]
+        text = (ROOT / image.dockerfile).read_text().replace("${PROFILE}", "core").replace("\\\n", " ")
+        copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY") and "--from" not in line]
+        for name in (word for words in copied for word in words if not word.startswith("--")):
+            for path in ROOT.glob(name):
+                shown = str(path.relative_to(ROOT))
+                assert any(shown == one or shown.startswith(f"{one}/") for one in inputs), f"{image.name}: {shown}"
 
 
 def test_a_new_file_and_a_new_mode_count(tree: Path) -> None:
@@ -125,12 +182,28 @@ def test_site_files_hold_credentials_and_are_private(tmp_path: Path) -> None:
 
 
 def test_bake_file_holds_no_setting_of_the_site(tmp_path: Path) -> None:
-    site = replace(SETTINGS, pypi_index="https://user:secret@index.example/simple")
+    client = "https://user:secret@files.example/a.tar.gz#sha256=" + "0" * 64
+    site = replace(SETTINGS, pypi_index="https://user:secret@index.example/simple", clients=(client,))
     files = images.site_files(site, tmp_path)
     baked = images.bake_file(images.CATALOG, site, images.tags(site), "debian:trixie-slim", files)
     assert "secret@" not in str(baked)
+    assert client in files["site"].read_text()
+    assert baked["target"]["science"]["args"].items() >= {"BASE_IMAGE": "debian:trixie-slim", "PROFILE": "core"}.items()
     assert baked["target"]["hub"]["args"] == {"CORE_IMAGE": images.tags(site)["hub-core"]}
     assert baked["target"]["notebook"]["labels"]["dropsonde.service"] == "dropsonde"
+
+
+def test_another_client_is_another_build(tmp_path: Path) -> None:
+    """Secrets do not count for BuildKit's cache: something else must differ, or nothing would be fetched."""
+
+    def arguments(*clients: str) -> object:
+        site = replace(SETTINGS, clients=clients)
+        baked = images.bake_file(images.CATALOG, site, images.tags(site), "debian:trixie-slim", {})
+        return baked["target"]["science"]["args"]
+
+    one, other = (f"https://host/{name}.tar.gz#sha256={'0' * 64}" for name in "ab")
+    assert arguments() != arguments(one) != arguments(other)
+    assert arguments(one) == arguments(one)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from infra import settings
 from infra.errors import ConfigError
 from infra.settings import ROOT, DataMount
 
+SUM = "0123456789abcdef" * 4
+
 
 def load(tmp_path: Path, text: str = "", **environ: str) -> settings.Settings:
     file = tmp_path / ".env"
@@ -73,6 +75,11 @@ def test_a_wrong_line_is_named_with_its_remedy(tmp_path: Path, text: str, expect
         ("MIN_FREE_GB", "lots"),
         ("CA_BUNDLE", "/nonexistent/ca.pem"),
         ("DATA_MOUNTS", "nowhere"),
+        ("SCIENCE_PROFILE", "everything"),
+        ("CLIENTS", "https://host/a.tar.gz"),
+        ("CLIENTS", "https://host/a.tar.gz#sha256=12"),
+        ("CLIENTS", f"ftp://host/a.tar.gz#sha256={SUM}"),
+        ("CLIENTS", f"https://host/a.tar.gz#sha256={SUM} and-another"),
     ],
 )
 def test_a_malformed_value_is_named_with_its_place(tmp_path: Path, key: str, value: str) -> None:
@@ -131,6 +138,34 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
             listed[key] = value
     defaults = {item.name.upper(): item.metadata["default"] for item in settings.Settings.__dataclass_fields__.values()}
     assert listed == defaults
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "core"),
+        ({"DEV_MODE": "0"}, "full"),
+        ({"DEV_MODE": "0", "SCIENCE_PROFILE": "core"}, "core"),
+        ({"SCIENCE_PROFILE": "full"}, "full"),
+    ],
+)
+def test_developers_get_the_small_profile_unless_they_say(
+    tmp_path: Path, environ: dict[str, str], expected: str
+) -> None:
+    assert load(tmp_path, **environ).science_profile == expected
+
+
+def test_clients_are_addresses_with_checksums(tmp_path: Path) -> None:
+    one, other = f"https://host/a.tar.gz#sha256={SUM}", f"http://u:p@host:8080/b/c.tgz?x=1#sha256={SUM}"
+    assert load(tmp_path, CLIENTS=f" {one}\t{other} ").clients == (one, other)
+    assert load(tmp_path).clients == ()
+
+
+def test_a_wrong_client_is_named_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, CLIENTS="https://jane:p4ssw0rd@host/a.tar.gz")
+    assert "host/a.tar.gz" in caught.value.seen
+    assert "p4ssw0rd" not in str(caught.value)
 
 
 def test_unattended() -> None:

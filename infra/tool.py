@@ -1,0 +1,20 @@
+"""Run a small program beside our volumes: a short-lived container without a network."""
+
+from __future__ import annotations
+
+from infra.settings import Settings
+
+
+def command(settings: Settings, image: str, *mounts: str, user: str = "root") -> list[str]:
+    """Return the start of a command line that runs a program of an image.
+
+    Args:
+        settings: Whose label the container gets.
+        image: The image it runs in.
+        mounts: Volumes, as `docker run --volume` expects them.
+        user: Whom it runs as.
+    """
+    volumes = [f"--volume={mount}" for mount in mounts]
+    labels = [f"--label={key}={value}" for key, value in settings.labels("tool").items()]
+    run = ["docker", "run", "--rm", "--interactive", "--network=none", f"--user={user}"]
+    return [*run, *labels, *volumes, image]

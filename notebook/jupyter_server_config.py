@@ -1,0 +1,32 @@
+"""Every notebook server's settings. Nothing here may keep a server from starting, whatever is in somebody's home."""
+
+import json
+import logging
+import os
+import sys
+
+c = get_config()  # noqa: F821
+
+# A login shell, which Jupyter would start otherwise, forgets the PATH to the libraries (/etc/profile sets its own).
+c.ServerApp.terminado_settings = {"shell_command": [os.environ.get("SHELL", "/bin/bash")]}
+
+
+def misfits() -> list[dict[str, str]]:
+    """Return the name and the problem of each own package that does not fit, none where that cannot be found out."""
+    try:
+        sys.path.append("/usr/local/lib/dropsonde")
+        from own_packages import found
+
+        return [{"name": package.name, "problem": package.problem} for package in found() if package.problem]
+    except Exception:
+        logging.getLogger(__name__).exception("The person's own packages could not be looked at")
+        return []
+
+
+# JupyterLab's page: what our extension (labextension/static/notices.js) tells people.
+c.ServerApp.tornado_settings = {
+    "page_config_data": {
+        "dropsondeVersion": os.environ.get("DROPSONDE_VERSION", ""),
+        "dropsondeOwnPackages": json.dumps(misfits()),
+    }
+}

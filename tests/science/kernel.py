@@ -1,0 +1,87 @@
+"""Run a notebook's cells in a user's own server, over the websocket that JupyterLab uses."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from websockets.sync.client import connect
+
+from tests.integration.people import Person
+
+# Seconds: a Scala kernel starts a Java machine and Spark first.
+PATIENCE = 300
+
+
+class Kernel:
+    """A kernel of a user's server.
+
+    Attributes:
+        person: Whose server it is.
+        identity: Its id there.
+    """
+
+    def __init__(self, person: Person, name: str) -> None:
+        self.person = person
+        answer = person.server_api("POST", "/kernels", json={"name": name})
+        assert answer.status_code == 201, answer.text
+        self.identity = answer.json()["id"]
+        address = f"{person.url.replace('http', 'ws', 1)}{person.path}/api/kernels/{self.identity}/channels"
+        headers = {"Authorization": f"token {person.token}"}
+        self._socket = connect(f"{address}?session_id={uuid.uuid4().hex}", additional_headers=headers, max_size=None)
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._socket.close()
+        self.person.server_api("DELETE", f"/kernels/{self.identity}")
+
+    def _send(self, kind: str, content: dict[str, Any]) -> str:
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "test", "username": "", "version": "5.3"}
+        header["date"] = "2000-01-01T00:00:00Z"
+        message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+        self._socket.send(json.dumps(message))
+        return header["msg_id"]
+
+    def run(self, code: str) -> list[dict[str, Any]]:
+        """Run one cell; return its outputs.
+
+        Raises:
+            AssertionError: It failed, with what the kernel says, or took longer than PATIENCE.
+        """
+        request = self._send("execute_request", {"code": code, "silent": False, "store_history": True})
+        outputs: list[dict[str, Any]] = []
+        end, replied, idle = time.monotonic() + PATIENCE, False, False
+        while not (replied and idle):
+            message = json.loads(self._socket.recv(timeout=max(0.1, end - time.monotonic())))
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "error" or (kind == "execute_reply" and content["status"] == "error"):
+                said = "\n".join(content.get("traceback") or [f"{content.get('ename')}: {content.get('evalue')}"])
+                raise AssertionError(f"this cell failed:\n{code}\n{said}")
+            if kind in {"stream", "display_data", "execute_result"}:
+                outputs.append(content)
+            replied = replied or kind == "execute_reply"
+            idle = idle or (kind == "status" and content["execution_state"] == "idle")
+        return outputs
+
+
+def run_notebook(person: Person, path: Path) -> float:
+    """Run all cells of a notebook in a fresh kernel; return how many seconds that took.
+
+    Raises:
+        AssertionError: A cell failed.
+    """
+    notebook = json.loads(path.read_text())
+    began = time.monotonic()
+    with Kernel(person, notebook["metadata"]["kernelspec"]["name"]) as kernel:
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                kernel.run("".join(cell["source"]))
+    return time.monotonic() - began

@@ -1,0 +1,1 @@
+"""What people type after `invoke`, where one file of verbs would be too long."""

@@ -1,0 +1,48 @@
+"""What all verbs share: how they fail, and the options that several of them have."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from invoke import Context
+from invoke.parser.parser import ParseMachine
+
+from infra import console, errors
+
+YES = {"yes": "Agree in advance to what would be asked."}
+JSON = {"json": "Print JSON."}
+
+
+def verb(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn every error into its three parts and exit code; no traceback reaches a user without --debug."""
+
+    @functools.wraps(function)
+    def wrapped(context: Context, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(context, *args, **kwargs)
+        except errors.EXPECTED as error:
+            if "--debug" in sys.argv or "-d" in sys.argv:
+                raise
+            shown = errors.explained(error)
+            console.show_error(shown)
+            sys.exit(shown.exit_code)
+        except KeyboardInterrupt:
+            console.warn("Interrupted. Run the same command again to complete it.")
+            sys.exit(130)
+
+    return wrapped
+
+
+def _may_be_left_out(machine: ParseMachine) -> None:
+    """Give positional arguments that were left out an empty text: the verb knows a default, or says what is missing."""
+    for argument in machine.context.missing_positional_args if machine.context else ():
+        argument.value = ""
+    _complete_context(machine)
+
+
+# invoke itself only knows positional arguments that must be there, and has no three-part message for a missing one.
+_complete_context = ParseMachine.complete_context
+setattr(ParseMachine, "complete_context", _may_be_left_out)  # noqa: B010 - mypy knows no assigned methods
