@@ -82,7 +82,9 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/launch.py")
     session.run("codespell")
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/Dockerfile.*")))
-    session.run("shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill")
+    session.run(
+        "shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill", "notebook/dpkg-architecture"
+    )
     _with_engine(session)
     session.run("python", "-m", "tests.support.compose_config")
 
@@ -126,6 +128,7 @@ def science(session: nox.Session) -> None:
     cold = ["build", "--only=science", "--no-cache", "--yes"]
     session.run(sys.executable, "-m", "invoke", *cold, env=env, external=True)
     _pytest(session, "tests/science", group="e2e", env=env)
+    session.run("python", "-m", "tests.science.figures", env=env)
 
 
 @nox.session

@@ -66,6 +66,7 @@ CATALOG = (
         "notebook/Dockerfile.notebook",
         (
             "notebook/packages.txt",
+            "notebook/dpkg-architecture",
             "notebook/demo.ipynb",
             "notebook/demo-r.ipynb",
             "notebook/demo-scala.ipynb",

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import requests
 
-from infra import console, health
+from infra import console, health, versions
 from infra.settings import Settings
 
 
@@ -64,6 +64,7 @@ def _container(client: docker.DockerClient, item: dict[str, Any]) -> dict[str, A
         "image": item["Image"],
         "state": state["Status"],
         "started": state["StartedAt"] if state["Running"] else None,
+        "version": item["Labels"].get("dropsonde.version", ""),
         "memory_bytes": _memory(client, item["Id"]) if state["Running"] else 0,
     }
 
@@ -89,7 +90,11 @@ def collect(client: docker.DockerClient, settings: Settings) -> dict[str, Any]:
         "url": settings.url,
         "dev_mode": settings.dev_mode,
         "healthy": healthy.result(),
-        "versions": {"jupyterhub": version.result(), "engine": client.version()["Version"]},
+        "versions": {
+            "jupyterhub": version.result(),
+            "engine": client.version()["Version"],
+            "science": versions.read(client, settings).in_use,
+        },
         "services": [item for item in containers if item["kind"] != "notebook"],
         "servers": [item for item in containers if item["kind"] == "notebook"],
         "volumes": [
@@ -120,8 +125,9 @@ def show_status(client: docker.DockerClient, settings: Settings, *, as_json: boo
         return
     state = "healthy" if found["healthy"] else "NOT answering"
     mode = ", DEV_MODE" if found["dev_mode"] else ""
-    versions = f"JupyterHub {found['versions']['jupyterhub'] or '?'}, engine {found['versions']['engine']}"
-    console.result(f"{found['service']} at {found['url']}: {state}{mode} ({versions})\n")
+    parts = {"JupyterHub": "jupyterhub", "engine": "engine", "science": "science"}
+    shown = ", ".join(f"{name} {found['versions'][key] or '?'}" for name, key in parts.items())
+    console.result(f"{found['service']} at {found['url']}: {state}{mode} ({shown})\n")
     rows = [
         (
             item["user"] or item["kind"],
@@ -129,10 +135,11 @@ def show_status(client: docker.DockerClient, settings: Settings, *, as_json: boo
             item["state"],
             since(item["started"]),
             console.size(item["memory_bytes"]),
+            item["version"],
         )
         for item in found["services"] + found["servers"]
     ]
-    console.table(("who", "container", "state", "up", "memory"), rows)
+    console.table(("who", "container", "state", "up", "memory", "version"), rows)
     console.result("")
     console.table(
         ("volume", "kind", "user", "size"),

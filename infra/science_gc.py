@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import docker
 import docker.errors
 
-from infra import console, health, science, versions
+from infra import console, health, homes, science, versions
 from infra.overview import volume_sizes
 from infra.settings import Settings
 from infra.versions import Record
@@ -62,6 +62,13 @@ def plan(record: Record, running: Iterable[str]) -> Garbage:
     return Garbage(tuple(item.id for item in gone), tuple(sorted(volumes)), tuple(item.notebook_image for item in gone))
 
 
+def _read(client: docker.DockerClient, settings: Settings) -> Record:
+    """Return the record without the pins of accounts that the hub no longer knows; a hub that is down knows all."""
+    record = versions.read(client, settings)
+    known = homes.accounts(client, settings)
+    return record if known is None else versions.with_pins_of(record, set(known))
+
+
 def collect(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bool:
     """List the versions that nobody needs, ask, and remove them.
 
@@ -71,7 +78,7 @@ def collect(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bo
     Raises:
         DeclinedError: Nobody agreed.
     """
-    record = versions.read(client, settings)
+    record = _read(client, settings)
     garbage = plan(record, running_versions(client, settings))
     if not garbage.versions:
         return False
@@ -82,7 +89,7 @@ def collect(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bo
         console.say(f"{name}  built {version.built}, {version.profile}, frees {console.size(freed)}")
     console.confirm(f"Remove {len(garbage.versions)} versions for good?", yes=yes)
     # First the record: nobody can start with a version whose volume is going.
-    record = versions.read(client, settings)
+    record = _read(client, settings)
     garbage = plan(record, running_versions(client, settings))
     versions.write(client, settings, versions.without(record, set(garbage.versions)))
     for volume in garbage.volumes:

@@ -147,6 +147,11 @@ def unpin(record: Record, account: str) -> Record:
     return replace(record, pins={key: value for key, value in record.pins.items() if key != account})
 
 
+def with_pins_of(record: Record, accounts: set[str]) -> Record:
+    """Return the record without the pins of accounts that are gone."""
+    return replace(record, pins={key: value for key, value in record.pins.items() if key in accounts})
+
+
 def without(record: Record, gone: set[str]) -> Record:
     """Return the record without these versions."""
     return replace(

@@ -23,7 +23,7 @@ from typing import Any
 
 import docker
 
-from infra import console, images, science
+from infra import console, images
 from infra.base import exists
 from infra.settings import ROOT
 from tests.conftest import ARTIFACTS, Stack, make_stack
@@ -36,13 +36,15 @@ CROWD = [int(count) for count in os.environ.get("BENCH_CROWD", "1,10,25,50").spl
 STOCK = """
 import json, os
 c.JupyterHub.spawner_class = "dockerspawner.DockerSpawner"
-c.DockerSpawner.image = os.environ["NOTEBOOK_IMAGE"]
+record = json.load(open("/srv/jupyterhub/versions/versions.json"))
+version = record["versions"][record["in_use"]]
+c.DockerSpawner.image = version["notebook_image"]
 c.DockerSpawner.network_name = os.environ["NOTEBOOK_NETWORK"]
 c.DockerSpawner.use_internal_ip = True
 c.DockerSpawner.prefix = os.environ["SERVICE_NAME"]
 c.DockerSpawner.remove = True
 c.DockerSpawner.volumes = {os.environ["SERVICE_NAME"] + "-home-{username}": "/home/jovyan"}
-c.DockerSpawner.read_only_volumes = {os.environ["SCIENCE_VOLUME"]: "/opt"}
+c.DockerSpawner.read_only_volumes = {version["volume"]: "/opt"}
 LABELS = {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "notebook"}
 c.DockerSpawner.extra_create_kwargs = {"labels": LABELS}
 c.DockerSpawner.default_url = "/lab"
@@ -97,6 +99,12 @@ def base_image(ours: Stack) -> str:
     return own if exists(client, own) else settings.base_image
 
 
+def in_use(stack: Stack) -> dict[str, Any]:
+    """Return the science version that servers of a service start with."""
+    listed: list[dict[str, Any]] = json.loads(stack.invoke("science", "--json").stdout)
+    return next(item for item in listed if "in use" in item["state"])
+
+
 def timed(action: Callable[[], object]) -> float:
     """Return how many seconds an action took."""
     began = time.monotonic()
@@ -104,13 +112,12 @@ def timed(action: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def floor(ours: Stack) -> float:
+def floor(ours: Stack, version: dict[str, Any]) -> float:
     """Seconds from `docker run` of the notebook image to its own server's first answer; nothing can be faster."""
-    tags = images.tags(ours.settings)
     client = docker.from_env()
     name, network = f"{ours.name}-floor", f"{ours.name}-notebooks"
     label = f"--label=dropsonde.service={ours.name}"
-    volumes = [f"--volume={science.volume_name(ours.settings, tags)}:/opt:ro", "--volume=/home/jovyan"]
+    volumes = [f"--volume={version['volume']}:/opt:ro", "--volume=/home/jovyan"]
     variables = [
         "--env=JUPYTERHUB_API_URL=http://hub:8081/hub/api",
         "--env=JUPYTERHUB_API_TOKEN=none",
@@ -121,7 +128,7 @@ def floor(ours: Stack) -> float:
         "--env=JUPYTERHUB_OAUTH_CALLBACK_URL=/user/floor/oauth_callback",
     ]
     options = [f"--name={name}", label, f"--network={network}", *volumes, *variables]
-    command = ["docker", "run", "--detach", *options, tags["notebook"]]
+    command = ["docker", "run", "--detach", *options, version["notebook_image"]]
     began = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)
     address = client.containers.get(name).attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
@@ -203,7 +210,10 @@ def main() -> None:
         # Homes and database entries exist before the clock runs: people log in more than once.
         for stack in (ours, stock_spawner, stock):
             login_to_lab(stack, "single")
-        rounds = [(floor(ours), login_to_lab(ours, "single"), login_to_lab(stock, "single")) for _ in range(RUNS)]
+        version = in_use(ours)
+        rounds = [
+            (floor(ours, version), login_to_lab(ours, "single"), login_to_lab(stock, "single")) for _ in range(RUNS)
+        ]
         floors, mine, others = (statistics.median(column) for column in zip(*rounds, strict=True))
         figures["floor: docker run to first answer (s)"] = floors
         figures["login to JupyterLab (s)"] = mine

@@ -1,13 +1,14 @@
 """Fetch the site's own download clients: `fetch_clients.py FOLDER`, with CLIENTS in the environment.
 
 CLIENTS holds addresses of tar archives with their checksums, `https://host/name.tar.gz#sha256=HEX`, separated by
-blanks. Each is unpacked in FOLDER/NAME; the programs of its bin folder are linked into FOLDER/bin.
+blanks. Each is unpacked in FOLDER/NAME; the programs of its bin folder can be started from FOLDER/bin.
 """
 
 import hashlib
 import json
 import os
 import re
+import shlex
 import sys
 import tarfile
 import tempfile
@@ -57,7 +58,10 @@ def fetch(entry: str, folder: Path) -> None:
     (folder / "bin").mkdir(exist_ok=True)
     for program in sorted((top / "bin").glob("*")):
         if program.is_file() and os.access(program, os.X_OK):
-            (folder / "bin" / program.name).symlink_to(program)
+            # Not a link: start scripts look for the rest of their client beside themselves.
+            start = folder / "bin" / program.name
+            start.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n')
+            start.chmod(0o755)
     (target / ".source.json").write_text(json.dumps({"name": target.name, "url": shown, "sha256": wanted}))
 
 
