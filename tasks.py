@@ -69,7 +69,7 @@ def build(context: Context, plan: bool = False, no_cache: bool = False, only: st
     if plan:
         tags = images.tags(settings)
         client = engine.require()
-        record = versions.read(client, settings)
+        record = versions.known(client, settings)
         planned = builder.plan(client, settings, tags, record, only=only, no_cache=no_cache)
         for line in planned.lines():
             console.result(line)

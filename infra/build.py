@@ -64,7 +64,7 @@ def plan(
     whole = only in {"", SCIENCE_VERSION}
     known = science.of_tree(client, record, tags) is not None
     missing = images.missing(client, tags)
-    if known and whole:
+    if whole and science.with_same_volume(client, record, tags):
         # A volume that is filled and checked needs its image no more.
         missing = [name for name in missing if name != "science"]
     to_build = images.plan(missing, only="" if whole else only, no_cache=no_cache)
@@ -92,7 +92,7 @@ def build(
         DropsondeError: Something could not be built; what was there before is still there, and in use.
     """
     tags = images.tags(settings)
-    planned = plan(client, settings, tags, versions.read(client, settings), only=only, no_cache=no_cache)
+    planned = plan(client, settings, tags, versions.known(client, settings), only=only, no_cache=no_cache)
     if any(image.name == "science" for image in planned.images):
         wanted = science.BUILD_GB[settings.science_profile] * 1e9
         science.require_space(client, settings, wanted, f"a build of the {settings.science_profile} profile")
@@ -105,11 +105,19 @@ def build(
             client.volumes.create(name, driver_opts=options, labels=settings.labels("data-mount"))
     if planned.version:
         version = science.add_version(client, settings, tags)
-        in_use = versions.read(client, settings).in_use
-        if in_use == version.id:
-            console.done(f"Science version {version.id} ({version.profile}) is in use")
-        else:
-            console.say(
-                f"Science version {version.id} is ready; {in_use} stays in use until: invoke science.use latest"
-            )
+        console.done(f"Science version {version.id} ({version.profile}) is ready")
+    if not only or only == SCIENCE_VERSION:
+        _say_what_is_in_use(client, settings, tags)
     return planned
+
+
+def _say_what_is_in_use(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
+    """Say so when servers do not start with the present tree's version, or cannot start at all."""
+    record = versions.read(client, settings)
+    built, in_use = science.of_tree(client, record, tags), record.versions.get(record.in_use)
+    if in_use is None or built is None:
+        return
+    if not science.is_whole(client, in_use):
+        console.warn(f"Version {in_use.id} is in use, and its volume or image is gone: invoke science.use {built.id}")
+    elif built != in_use:
+        console.say(f"Servers start with version {in_use.id}; this tree's is {built.id}: invoke science.use {built.id}")

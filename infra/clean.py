@@ -93,7 +93,7 @@ def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
     record = versions.read(client, settings)
     keep = {tag for name, tag in tags.by_name.items() if name != BASE} | {bootstrapped_tag(settings)}
     if science.of_tree(client, record, tags):
-        # Its volume is filled and checked: the image that it was filled from is only needed for another service.
+        # Its volume is filled and checked: the image that it was filled from is needed no more.
         keep.remove(tags["science"])
     known = homes.accounts(client, settings)
     return plan(

@@ -236,6 +236,11 @@ def site_secrets(settings: Settings) -> Iterator[dict[str, Path]]:
         yield site_files(settings, Path(folder))
 
 
+def clients_id(settings: Settings) -> str:
+    """Return a digest of which clients are wanted: a secret's content does not count for BuildKit's cache."""
+    return hashlib.sha256(process.without_password(" ".join(settings.clients)).encode()).hexdigest()[:12]
+
+
 def bake_file(
     images: Sequence[Image], settings: Settings, all_tags: Tags, base: str, secrets: Mapping[str, Path]
 ) -> dict[str, Any]:
@@ -248,7 +253,7 @@ def bake_file(
                 "dockerfile": image.dockerfile,
                 "args": {"CORE_IMAGE": all_tags[image.parent]}
                 if image.parent != BASE
-                else {"BASE_IMAGE": base, "PROFILE": settings.science_profile},
+                else {"BASE_IMAGE": base, "PROFILE": settings.science_profile, "CLIENTS_ID": clients_id(settings)},
                 "tags": [all_tags[image.name]],
                 "labels": settings.labels(f"image-{image.name}"),
                 "secret": [f"id={name},src={path}" for name, path in secrets.items()],

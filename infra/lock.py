@@ -18,9 +18,10 @@ from infra.errors import LockedError
 from infra.settings import Settings
 
 
-def lock_file(settings: Settings, folder: Path | None = None) -> Path:
+def lock_file(settings: Settings, folder: Path | None = None, part: str = "") -> Path:
     """Return the file that is locked while a verb changes this service, from whatever clone and by whomever."""
-    return (folder or Path(tempfile.gettempdir())) / f"dropsonde-{settings.service_name}.lock"
+    name = f"dropsonde-{settings.service_name}{'-' if part else ''}{part}.lock"
+    return (folder or Path(tempfile.gettempdir())) / name
 
 
 def _open(path: Path) -> IO[str]:
@@ -34,13 +35,19 @@ def _open(path: Path) -> IO[str]:
 
 
 @contextmanager
-def exclusive(settings: Settings, verb: str, folder: Path | None = None) -> Iterator[None]:
+def exclusive(settings: Settings, verb: str, folder: Path | None = None, part: str = "") -> Iterator[None]:
     """Hold this service's lock while a verb changes it; the kernel frees it however the verb ends.
+
+    Args:
+        settings: Whose service.
+        verb: Who holds it, for those who come meanwhile.
+        folder: Where the lock's file is.
+        part: A part of the service that has a lock of its own; empty for the whole.
 
     Raises:
         LockedError: Another verb holds it; says which one, whose, and since when.
     """
-    with _open(lock_file(settings, folder)) as file:
+    with _open(lock_file(settings, folder, part)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

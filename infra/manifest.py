@@ -47,10 +47,17 @@ def matching(packages: Sequence[Package], name: str) -> list[Package]:
     return sorted(found, key=lambda item: (item["name"].lower() != wanted, item["language"], item["name"].lower()))
 
 
+def _by_name(packages: Sequence[Package]) -> dict[tuple[str, str], str]:
+    """Return the version of each package; two of one name have both."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in packages:
+        found.setdefault((item["language"], item["name"]), []).append(item["version"])
+    return {key: ", ".join(sorted(listed)) for key, listed in found.items()}
+
+
 def changes(before: Sequence[Package], after: Sequence[Package]) -> list[Change]:
     """Return what differs, by language and name."""
-    old = {(item["language"], item["name"]): item["version"] for item in before}
-    new = {(item["language"], item["name"]): item["version"] for item in after}
+    old, new = _by_name(before), _by_name(after)
     keys = sorted(old.keys() | new.keys(), key=lambda key: (key[0], key[1].lower()))
     return [Change(*key, old.get(key, ""), new.get(key, "")) for key in keys if old.get(key, "") != new.get(key, "")]
 

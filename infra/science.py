@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import docker
 import docker.errors
 
-from infra import console, doctor, process, tool, versions
+from infra import console, doctor, lock, process, tool, versions
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
@@ -24,8 +25,8 @@ from infra.versions import Record, Version
 
 KIND = "science"
 OWN = "/opt/dropsonde"
-# What a build of the profile writes to the engine's disk besides the volume, in GB of 10^9 bytes: images and caches.
-BUILD_GB = {"core": 4, "full": 14}
+# What a version takes on the engine's disk, in GB of 10^9 bytes: image, volume, and what the build keeps.
+BUILD_GB = {"core": 6, "full": 20}
 
 
 def image_id(client: docker.DockerClient, tag: str) -> str:
@@ -102,7 +103,7 @@ def _fill(client: docker.DockerClient, settings: Settings, image: str, volume: s
     with console.step(f"Filling the science volume {volume}"):
         process.run(
             [
-                *("docker", "run", "--rm", "--network=none", f"--name={name}", *labels),
+                *("docker", "run", "--rm", "--pull=never", "--network=none", f"--name={name}", *labels),
                 *(f"--volume={volume}:/volume", image),
             ],
             what="The science volume could not be filled. No version was changed.",
@@ -161,6 +162,15 @@ def require_whole(client: docker.DockerClient, version: Version) -> None:
         )
 
 
+def with_same_volume(client: docker.DockerClient, record: Record, tags: Tags) -> Version | None:
+    """Return a version whose volume was filled from the present tree's lists: the science image may be gone then."""
+    for version in record.versions.values():
+        there = image_id(client, tags["science"])
+        if version.science_tag == tags["science"] and there in {"", version.science_id} and is_whole(client, version):
+            return version
+    return None
+
+
 def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> Version:
     """Make the version of the two images under these tags: fill, check, record. The first one is in use at once.
 
@@ -168,16 +178,22 @@ def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
         DropsondeError: The disk is full, or a part of the version does not work; the record is as it was.
     """
     notebook_id, science_id = (image_id(client, tags[name]) for name in ("notebook", "science"))
-    volume = volume_of(settings, science_id)
-    _fill(client, settings, tags["science"], volume)
+    same = with_same_volume(client, versions.read(client, settings), tags)
+    if same:
+        verify(client, settings, same)
+        science_id, volume = same.science_id, same.volume
+    else:
+        volume = volume_of(settings, science_id)
+        _fill(client, settings, tags["science"], volume)
     _check(settings, tags["notebook"], volume)
     name = version_id(notebook_id, science_id)
     image = f"{settings.service_name}/notebook:v-{name}"
     client.api.tag(tags["notebook"], image.partition(":")[0], f"v-{name}")
     summary: dict[str, Any] = json.loads(
         process.run(
-            _inside(settings, image, volume, "python3", f"{OWN}/manifest.py", "summary"),
-            what="The new volume could not be measured.",
+            _inside(settings, image, volume, "python3", "/usr/local/lib/dropsonde/manifest.py", "summary"),
+            what="The new volume could not be measured. No version was changed.",
+            next_step="Run the same command again; `invoke doctor` looks for the usual reasons.",
         )
     )
     version = Version(
@@ -194,12 +210,13 @@ def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
         bytes=summary["bytes"],
         packages={},
     )
-    version = Version(**{**vars(version), "packages": counts(manifest(client, settings, version))})
-    record = versions.with_version(versions.read(client, settings), version)
-    if not is_whole(client, record.versions[record.in_use]):
-        console.warn(f"Version {record.in_use} was in use, and its volume or image is gone: {version.id} takes over.")
-        record = versions.use(record, version.id)
-    versions.write(client, settings, record)
+    version = replace(version, packages=counts(manifest(client, settings, version)))
+    with lock.exclusive(settings, "science.build", part=versions.LOCK):
+        record = versions.with_version(versions.read(client, settings), version)
+        if not is_whole(client, record.versions[record.in_use]):
+            console.warn(f"Version {record.in_use} was in use, and its volume or image is gone: {name} takes over.")
+            record = versions.use(record, version.id)
+        versions.write(client, settings, record)
     return version
 
 
@@ -216,11 +233,14 @@ def verify(client: docker.DockerClient, settings: Settings, version: Version) ->
     """
     require_whole(client, version)
     listed = f"{OWN}/checksums.txt"
-    program = f"sha256sum {listed} && python3 /usr/local/lib/dropsonde/checksums.py compare /opt {listed} || true"
+    program = (
+        f"sha256sum {listed} && python3 /usr/local/lib/dropsonde/checksums.py compare /opt {listed} || [ $? -eq 3 ]"
+    )
     with console.step(f"Comparing every file of {version.volume} with its checksum"):
         found = process.run(
             _inside(settings, version.notebook_image, version.volume, "sh", "-c", program),
             what=f"Version {version.id} could not be read.",
+            next_step="Run the same command again; `invoke doctor` looks for the usual reasons.",
         ).splitlines()
     differ = found[1:]
     if not found or found[0].split()[0] != version.checksums:
@@ -230,5 +250,6 @@ def verify(client: docker.DockerClient, settings: Settings, version: Version) ->
         raise DropsondeError(
             f"Version {version.id} was tampered with: {len(differ)} files differ.",
             seen="\n".join(differ[:20]) + more,
-            next_step="Do not use it: `invoke science.rollback`, then `invoke science.build` fills a new volume.",
+            next_step="Do not use it, nor another version on that volume (`invoke science --json` names them): "
+            "`invoke science.build --no-cache` fills a new volume.",
         )

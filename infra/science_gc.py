@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import docker
 import docker.errors
+import requests
 
-from infra import console, health, homes, science, versions
+from infra import console, health, homes, lock, science, versions
 from infra.overview import volume_sizes
 from infra.settings import Settings
 from infra.versions import Record
@@ -53,9 +54,15 @@ class Garbage:
     images: tuple[str, ...]
 
 
-def plan(record: Record, running: Iterable[str]) -> Garbage:
-    """Return what nobody needs; pure."""
-    why = reasons(record, running)
+def plan(record: Record, running: Iterable[str], broken: Iterable[str] = ()) -> Garbage:
+    """Return what nobody needs; pure.
+
+    Args:
+        record: All versions.
+        running: The version of each running server, by id.
+        broken: Versions whose volume or image is gone: nobody can use them, whatever the record says.
+    """
+    why = reasons(record, running) | {name: [] for name in broken if name != record.in_use}
     gone = [record.versions[name] for name, said in why.items() if not said]
     stay = [record.versions[name] for name, said in why.items() if said]
     volumes = {item.volume for item in gone} - {item.volume for item in stay}
@@ -79,7 +86,8 @@ def collect(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bo
         DeclinedError: Nobody agreed.
     """
     record = _read(client, settings)
-    garbage = plan(record, running_versions(client, settings))
+    broken = [item.id for item in record.versions.values() if not science.is_whole(client, item)]
+    garbage = plan(record, running_versions(client, settings), broken)
     if not garbage.versions:
         return False
     sizes = volume_sizes(client)
@@ -90,28 +98,32 @@ def collect(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bo
     console.confirm(f"Remove {len(garbage.versions)} versions for good?", yes=yes)
     # First the record: nobody can start with a version whose volume is going.
     record = _read(client, settings)
-    garbage = plan(record, running_versions(client, settings))
-    versions.write(client, settings, versions.without(record, set(garbage.versions)))
+    # What nobody agreed to stays, whatever has ended meanwhile.
+    unlisted = set(record.versions) - set(garbage.versions)
+    garbage = plan(record, [*running_versions(client, settings), *unlisted], broken)
+    with lock.exclusive(settings, "science.gc", part=versions.LOCK):
+        versions.write(client, settings, versions.without(_read(client, settings), set(garbage.versions)))
     for volume in garbage.volumes:
-        _remove(lambda name=volume: client.api.remove_volume(name), volume)
+        _remove(client.api.remove_volume, volume)
     for image in garbage.images:
-        _remove(lambda name=image: client.api.remove_image(name), image)
+        _remove(client.api.remove_image, image)
     console.done(f"Removed {len(garbage.versions)} versions")
     return True
 
 
-def _remove(remove: object, name: str) -> None:
+def _remove(remove: Callable[[str], object], name: str) -> None:
     try:
-        remove()  # type: ignore[operator]
+        remove(name)
     except docker.errors.NotFound:
         return
-    except docker.errors.APIError as error:
-        console.warn(f"{name} stays: {error.explanation}; `invoke clean` removes it when nobody uses it any more")
+    except (docker.errors.APIError, requests.RequestException) as error:
+        reason = getattr(error, "explanation", None) or error
+        console.warn(f"{name} stays: {reason}; `invoke clean` removes it when nobody uses it any more")
 
 
 def show(client: docker.DockerClient, settings: Settings, *, as_json: bool) -> None:
     """Print all versions, newest first, and why each is kept."""
-    record = versions.read(client, settings)
+    record = _read(client, settings)
     why = reasons(record, running_versions(client, settings))
     listed = sorted(record.versions.values(), key=lambda item: item.built, reverse=True)
     if as_json:

@@ -93,7 +93,8 @@ def parse_clients(text: str) -> tuple[str, ...]:
     """
     for entry in text.split():
         if not re.fullmatch(r"https?://[^\s#]+#sha256=[0-9a-f]{64}", entry):
-            raise ValueError(f"cannot read {entry!r}: expected https://host/name.tar.gz#sha256=<64 hex digits>")
+            shown = without_password(entry)
+            raise ValueError(f"cannot read {shown!r}: expected https://host/name.tar.gz#sha256=<64 hex digits>")
     return tuple(text.split())
 
 

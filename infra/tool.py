@@ -16,5 +16,5 @@ def command(settings: Settings, image: str, *mounts: str, user: str = "root") ->
     """
     volumes = [f"--volume={mount}" for mount in mounts]
     labels = [f"--label={key}={value}" for key, value in settings.labels("tool").items()]
-    run = ["docker", "run", "--rm", "--interactive", "--network=none", f"--user={user}"]
+    run = ["docker", "run", "--rm", "--pull=never", "--interactive", "--network=none", f"--user={user}"]
     return [*run, *labels, *volumes, image]

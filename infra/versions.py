@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import docker
@@ -19,7 +19,10 @@ from infra.errors import DropsondeError, UsageError
 from infra.settings import Settings
 
 FILE = "versions.json"
+SAVE = f"cd /versions && cat > .new && sync .new && ([ ! -e {FILE} ] || cp -p {FILE} {FILE}.before) && mv .new {FILE}"
 LATEST = "latest"
+# The part of the service that is locked while the record changes: switching need not wait for a long build.
+LOCK = "versions"
 
 
 @dataclass(frozen=True)
@@ -179,23 +182,33 @@ def from_json(text: str) -> Record:
     """
     try:
         read: dict[str, Any] = json.loads(text)
-        found = {key: Version(**value) for key, value in read["versions"].items()}
-        return Record(found, read["in_use"], tuple(read["history"]), read["pins"])
+        known = {item.name for item in fields(Version)}
+        # A later release may write more about a version; one that was gone back to leaves that out.
+        found = {
+            key: Version(**{name: part for name, part in value.items() if name in known})
+            for key, value in read["versions"].items()
+        }
+        record = Record(found, read["in_use"], tuple(read["history"]), read["pins"])
+        named = {record.in_use, *record.history, *(pin["version"] for pin in record.pins.values())} - {""}
+        return without(record, named - found.keys())
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DropsondeError(
             "The record of the science versions cannot be read.",
             seen=f"{FILE} on its volume: {error!r}",
-            next_step="Put a copy of it back, or remove that volume: `invoke science.build` then makes a new record.",
+            next_step=f"{FILE}.before, beside it, is the record before the last change; put it or your backup back.",
         ) from error
 
 
 def _any_image(client: docker.DockerClient, settings: Settings) -> str:
     """Return one of our images, to run a program in; empty if there is none."""
-    for kind in ("image-notebook", "image-hub", "image-proxy"):
-        labels = [f"{key}={value}" for key, value in settings.labels(kind).items()]
+    for kind in ("notebook", "hub", "proxy"):
+        labels = [f"{key}={value}" for key, value in settings.labels(f"image-{kind}").items()]
         listed = client.api.images(filters={"label": labels})
-        if listed:
-            return str(listed[0]["Id"])
+        # Only under our own name: somebody's image that was made from ours has our label, too.
+        ours = f"{settings.service_name}/{kind}:"
+        found = [tag for item in listed for tag in item["RepoTags"] or [] if tag.startswith(ours)]
+        if found:
+            return str(found[0])
     return ""
 
 
@@ -212,7 +225,11 @@ def read(client: docker.DockerClient, settings: Settings) -> Record:
     except docker.errors.NotFound:
         return Record()
     if not image:
-        return Record()
+        raise DropsondeError(
+            "The record of the science versions cannot be read.",
+            seen=f"It is on the volume {name}, and there is no image of ours to look into it with.",
+            next_step="Build one: invoke build --only proxy",
+        )
     # A container that is never started is enough to copy a file, and quicker.
     made = client.api.create_container(
         image,
@@ -229,6 +246,14 @@ def read(client: docker.DockerClient, settings: Settings) -> Record:
         client.api.remove_container(made["Id"], force=True)
 
 
+def known(client: docker.DockerClient, settings: Settings) -> Record:
+    """Return the record for a plan of what to build: empty where no image is left to read it with.
+
+    Everything has to be built then, and the record is read again before anything is added to it.
+    """
+    return read(client, settings) if _any_image(client, settings) else Record()
+
+
 def write(client: docker.DockerClient, settings: Settings, record: Record) -> None:
     """Replace the record at once: the hub sees the old one or the new one, never a part.
 
@@ -240,7 +265,7 @@ def write(client: docker.DockerClient, settings: Settings, record: Record) -> No
     process.run(
         [
             *tool.command(settings, _any_image(client, settings), f"{name}:/versions"),
-            *("sh", "-c", f"cat > /versions/.new && sync /versions/.new && mv /versions/.new /versions/{FILE}"),
+            *("sh", "-c", SAVE),
         ],
         what="The record of the science versions could not be written.",
         next_step="Is the engine's disk full? `invoke doctor` looks. Nothing was changed.",

@@ -193,7 +193,8 @@ def interpreter_problem(program: Path) -> str:
 
 def kernels(home: Path) -> Iterator[OwnPackage]:
     """Yield the kernels of a home."""
-    for file in sorted(home.glob(".local/share/jupyter/kernels/*/kernel.json")):
+    # Regular files only: a pipe of that name would be waited for.
+    for file in sorted(filter(Path.is_file, home.glob(".local/share/jupyter/kernels/*/kernel.json"))):
         name = file.parent.name
         try:
             spec = json.loads(file.read_text("utf-8"))

@@ -58,11 +58,14 @@ def rollback(context: Context) -> None:
 def _switch(name: str, version: str | None) -> None:
     """Put a version in use; None means the one before."""
     client, settings = engine.require(), settings_module.load()
-    with lock.exclusive(settings, name):
+    with lock.exclusive(settings, name, part=versions.LOCK):
         record = versions.read(client, settings)
         chosen = (
             versions.rollback(record) if version is None else versions.use(record, versions.pick(record, version).id)
         )
+        while version is None and not science.is_whole(client, chosen.versions[chosen.in_use]):
+            console.warn(f"Version {chosen.in_use} is incomplete: going back further.")
+            chosen = versions.rollback(chosen)
         if chosen == record:
             console.done(f"Nothing to do: {record.in_use} is in use")
             return
@@ -85,7 +88,7 @@ def _switch(name: str, version: str | None) -> None:
 def pin(context: Context, user: str, version: str, clear: bool = False) -> None:
     """Let one user's servers start with a version of their own, to reproduce last year's figure."""
     client, settings = engine.require(), settings_module.load()
-    with lock.exclusive(settings, "science.pin"):
+    with lock.exclusive(settings, "science.pin", part=versions.LOCK):
         record = versions.read(client, settings)
         account = homes.account_of(client, settings, user)
         if clear:

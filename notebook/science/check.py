@@ -130,10 +130,15 @@ def check_kernel(name: str) -> str:
     from jupyter_client.manager import start_new_kernel
 
     code, wanted = CELLS[name]
-    try:
-        manager, client = start_new_kernel(kernel_name=name, startup_timeout=SECONDS)
-    except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting
-        return f"kernel {name} does not start: {error}"
+    # Java and Spark have much to say that is of no interest, unless the kernel fails.
+    with tempfile.TemporaryFile() as log:
+        try:
+            manager, client = start_new_kernel(
+                kernel_name=name, startup_timeout=SECONDS, stdout=subprocess.DEVNULL, stderr=log
+            )
+        except Exception as error:  # noqa: BLE001 - whatever keeps a kernel from starting
+            log.seek(0)
+            return f"kernel {name} does not start: {error} {log.read()[-1000:].decode(errors='replace')}"
     said: list[str] = []
     try:
         client.execute_interactive(
@@ -160,7 +165,7 @@ def main() -> int:
         problems += list(check_r(r))
         problems += [problem for problem in kernels if problem]
     for problem in problems:
-        print(problem)
+        print(problem, file=sys.stderr)
     if not problems:
         print(json.dumps({"python": len(python), "r": len(r), "kernels": list(CELLS)}))
     return 1 if problems else 0

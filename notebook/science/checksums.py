@@ -1,7 +1,7 @@
 """The list of all files of a tree with their checksums: write it, or compare a tree with it.
 
     python3 checksums.py write ROOT > LIST
-    python3 checksums.py compare ROOT LIST    prints what differs, one a line; ends with 1 if anything does
+    python3 checksums.py compare ROOT LIST    prints what differs, one a line; ends with 3 if anything does
 
 A line is `KIND DIGEST MODE PATH`: `f` with the SHA-256 of the content, `l` with that of where a link points to. Folders
 are not listed: an empty one changes nothing.
@@ -9,9 +9,11 @@ are not listed: an empty one changes nothing.
 
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 # Its own list, and the mark of a complete copy, cannot be in the list.
@@ -32,11 +34,16 @@ def line(root: Path, path: str) -> str:
     """Return the line of one file."""
     full = root / path
     shown = path.encode("unicode_escape").decode()
-    if full.is_symlink():
+    mode = full.lstat().st_mode
+    if stat.S_ISLNK(mode):
         return f"l {hashlib.sha256(os.fsencode(os.readlink(full))).hexdigest()} 777 {shown}"
-    with full.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return f"f {digest} {full.stat().st_mode & 0o777:o} {shown}"
+    digest = "unreadable"
+    # A pipe would be waited for.
+    with suppress(OSError):
+        if stat.S_ISREG(mode):
+            with full.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return f"f {digest} {mode & 0o777:o} {shown}"
 
 
 def lines(root: Path) -> list[str]:
@@ -63,7 +70,8 @@ def main(verb: str, root: str, *rest: str) -> int:
         return 0
     different = differences(Path(rest[0]).read_text().splitlines(), found)
     sys.stdout.write("".join(f"{item}\n" for item in different))
-    return 1 if different else 0
+    # Not 1: that is how Python itself ends when it fails.
+    return 3 if different else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ CLIENTS holds addresses of tar archives with their checksums, `https://host/name
 blanks. Each is unpacked in FOLDER/NAME; the programs of its bin folder can be started from FOLDER/bin.
 """
 
+import base64
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -14,7 +16,7 @@ import tarfile
 import tempfile
 import urllib.request
 from pathlib import Path
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
 SECONDS = 60
 
@@ -22,6 +24,22 @@ SECONDS = 60
 def without_password(address: str) -> str:
     """Return an address without the user and password in it."""
     return re.sub(r"(?<=://)[^/\s@]+@", "", address)
+
+
+def public(address: str) -> str:
+    """Return what everybody may see of an address: a query may hold a token."""
+    return without_password(address).partition("?")[0]
+
+
+def request(address: str) -> urllib.request.Request:
+    """Return a request for an address: its user and password go into a header, where urllib wants them."""
+    parts = urlsplit(address)
+    made = urllib.request.Request(without_password(address))  # noqa: S310
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        # Not sent on to another host, should there be a redirection.
+        made.add_unredirected_header("Authorization", "Basic " + base64.b64encode(pair.encode()).decode())
+    return made
 
 
 def name_of(address: str) -> str:
@@ -37,31 +55,42 @@ def fetch(entry: str, folder: Path) -> None:
         SystemExit: Its checksum differs, or it cannot be had.
     """
     address, fragment = urldefrag(entry)
-    wanted, shown = fragment.removeprefix("sha256="), without_password(address)
+    wanted, shown = fragment.removeprefix("sha256="), public(address)
     with tempfile.TemporaryFile() as archive:
         try:
-            with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310 - the scheme is checked before
+            # Its scheme is checked where the setting is read.
+            with urllib.request.urlopen(request(address), timeout=SECONDS) as answer:  # noqa: S310
                 while block := answer.read(1 << 20):
                     archive.write(block)
-        except OSError as error:
-            sys.exit(f"The client {shown} could not be fetched: {error}")
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            sys.exit(f"The client {shown} could not be fetched: {without_password(str(error))}")
         archive.seek(0)
         found = hashlib.file_digest(archive, "sha256").hexdigest()
         if found != wanted:
-            sys.exit(f"The client {shown} has another checksum.\n  wanted: {wanted}\n  found:  {found}")
+            sys.exit(f"The client {shown} has another checksum: {found} instead of {wanted}")
         archive.seek(0)
         target = folder / name_of(address)
-        with tarfile.open(fileobj=archive) as packed:
-            packed.extractall(target, filter="data")
+        if target.exists() or target.name == "bin":
+            sys.exit(f"The client {shown} cannot be unpacked: its name, {target.name}, is taken")
+        target.mkdir()
+        try:
+            with tarfile.open(fileobj=archive) as packed:
+                packed.extractall(target, filter="data")
+        except tarfile.TarError as error:
+            sys.exit(f"The client {shown} could not be unpacked: {error}")
     inside = list(target.iterdir())
     top = inside[0] if len(inside) == 1 and inside[0].is_dir() else target
     (folder / "bin").mkdir(exist_ok=True)
-    for program in sorted((top / "bin").glob("*")):
-        if program.is_file() and os.access(program, os.X_OK):
-            # Not a link: start scripts look for the rest of their client beside themselves.
-            start = folder / "bin" / program.name
-            start.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n')
-            start.chmod(0o755)
+    programs = [path for path in sorted((top / "bin").glob("*")) if path.is_file() and os.access(path, os.X_OK)]
+    if not programs:
+        sys.exit(f"The client {shown} has no program in a folder bin")
+    for program in programs:
+        # Not a link: start scripts look for the rest of their client beside themselves.
+        start = folder / "bin" / program.name
+        if start.exists():
+            sys.exit(f"The client {shown} has a program {program.name}, as another client does")
+        start.write_text(f'#!/bin/sh\nexec {shlex.quote(str(program))} "$@"\n')
+        start.chmod(0o755)
     (target / ".source.json").write_text(json.dumps({"name": target.name, "url": shown, "sha256": wanted}))
 
 

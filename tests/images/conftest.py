@@ -31,6 +31,8 @@ HERE = Path(__file__).parent
 def built(service: Stack) -> Tags:
     """The images of the session's service, all built."""
     service.invoke("build", "--yes")
+    # `clean` may have removed it: a volume that is filled and checked needs it no more.
+    service.invoke("build", "--yes", "--only", "science")
     return images.tags(service.settings)
 
 

@@ -8,10 +8,12 @@ import docker
 import pytest
 
 from infra.images import CATALOG, Tags
+from infra.settings import ROOT
 from tests.conftest import Stack, artifact
 
 RUNTIME = ("hub", "proxy", "notebook")
 BUILD_TOOLS = ("pip", "pip3", "uv", "npm", "npx", "gcc", "cc", "g++", "make", "mmdebstrap")
+PROGRAMS = ("R", "Rscript", "java", "samtools", "bcftools", "bedtools", "tabix", "git", "curl", "jq", "rsync", "less")
 SLOW_OR_HARMFUL = ("rfc3987_syntax", "aiodns", "pycares")
 
 
@@ -49,12 +51,63 @@ def test_hub_has_our_spawner_and_jupyterhub(client: docker.DockerClient, built: 
     assert shown.split()[-1].startswith("6.1.")
 
 
-@pytest.mark.parametrize("name", ["hub", "science"])
-def test_python_packages_without_those_that_harm(client: docker.DockerClient, built: Tags, name: str) -> None:
-    installed = inside(client, built[name], "find", "/opt", "-path", "*/site-packages/*", "-prune").splitlines()
-    names = {path.rpartition("/")[2].partition("-")[0].lower() for path in installed}
+def python_packages(client: docker.DockerClient, tag: str) -> set[str]:
+    installed = inside(client, tag, "find", "/opt", "-path", "*/site-packages/*", "-prune").splitlines()
+    return {path.rpartition("/")[2].partition("-")[0].lower() for path in installed}
+
+
+def test_hubs_python_packages_without_those_that_harm(client: docker.DockerClient, built: Tags) -> None:
+    names = python_packages(client, built["hub"])
     assert "jupyterhub" in names
     assert not names & {*SLOW_OR_HARMFUL, "pip", "uv"}
+
+
+def test_peoples_python_packages(client: docker.DockerClient, built: Tags) -> None:
+    names = python_packages(client, built["science"])
+    assert {"jupyterhub", "jupyterlab", "pandas", "pysam", "toree"} <= names
+    # People add packages of their own to their home.
+    assert {"pip", "uv", "virtualenv"} <= names
+    assert not names & set(SLOW_OR_HARMFUL)
+
+
+def manual_packages(client: docker.DockerClient, tag: str) -> set[str]:
+    return set(inside(client, tag, "apt-mark", "showmanual").split())
+
+
+def test_notebook_has_the_declared_debian_packages(client: docker.DockerClient, built: Tags, base: str) -> None:
+    lines = (ROOT / "notebook/packages.txt").read_text().splitlines()
+    declared = {line for line in lines if line and not line.startswith("#")}
+    own = manual_packages(client, base)
+    assert manual_packages(client, built["notebook"]) - own == declared - own
+    listed = json.loads(inside(client, built["notebook"], "cat", "/usr/local/share/dropsonde/image.json"))["packages"]
+    found = inside(client, built["notebook"], "dpkg-query", "-W", "-f", "${Package} ${Version}\\n").splitlines()
+    assert sorted(f"{item['name']} {item['version']}" for item in listed) == sorted(found)
+    assert declared <= {item["name"] for item in listed}
+
+
+def test_notebook_has_interpreters_and_tools(client: docker.DockerClient, built: Tags) -> None:
+    look = f"for name in {' '.join(PROGRAMS)}; do command -v $name >/dev/null || echo $name; done"
+    assert inside(client, built["notebook"], "sh", "-c", look) == ""
+    versions = inside(client, built["notebook"], "sh", "-c", "R --version; java -version 2>&1; samtools --version")
+    for word in ("R version 4.", 'openjdk version "21', "samtools 1."):
+        assert word in versions
+
+
+def test_notebook_holds_no_libraries(client: docker.DockerClient, built: Tags) -> None:
+    """They are in the volume: what is in the image would be behind it, or differ from it."""
+    assert inside(client, built["notebook"], "find", "/opt", "-mindepth", "1") == ""
+    look = ("find", "/usr/lib/R/site-library", "/usr/local/lib/R/site-library", "-mindepth", "1", "-maxdepth", "1")
+    assert inside(client, built["notebook"], "sh", "-c", f"{' '.join(look)} 2>/dev/null; true") == ""
+
+
+def test_volume_holds_the_lists_of_its_profile_only(client: docker.DockerClient, built: Tags) -> None:
+    declared = inside(client, built["science"], "ls", "/opt/dropsonde/declared").split()
+    assert declared == ["python-core.in", "r-core.txt"]
+
+
+def test_everybody_may_read_the_volume(client: docker.DockerClient, built: Tags) -> None:
+    look = ("find", "/opt", "-not", "-type", "l", "-not", "-perm", "-004", "-o", "-type", "d", "-not", "-perm", "-005")
+    assert inside(client, built["science"], *look) == ""
 
 
 def test_hub_may_write_to_its_data_only(client: docker.DockerClient, built: Tags) -> None:
@@ -68,6 +121,11 @@ def test_byte_code_is_there(client: docker.DockerClient, built: Tags) -> None:
     # Without it the (read-only) hub would compile everything at each start.
     for place in ("/opt/jupyterhub/lib", "/srv/jupyterhub/packages"):
         assert inside(client, built["hub"], "find", place, "-name", "*.pyc", "-print", "-quit").strip()
+    # The volume is read-only, too.
+    bare = "find /opt/science/lib -path '*/site-packages/pandas/*' -name '*.py' | wc -l"
+    compiled = "find /opt/science/lib -path '*/site-packages/pandas/*' -name '*.pyc' | wc -l"
+    sources, codes = inside(client, built["science"], "sh", "-c", f"{bare}; {compiled}").split()
+    assert int(codes) >= int(sources) > 100
 
 
 def test_private_files_are_not_in_the_hubs_image(client: docker.DockerClient, built: Tags) -> None:
@@ -81,3 +139,4 @@ def test_sizes(client: docker.DockerClient, built: Tags, capsys: pytest.CaptureF
     with capsys.disabled():
         print("\n" + "\n".join(f"  {name:10} {size / 1e6:6.0f} MB" for name, size in sizes.items()))
     assert all(size > 1_000_000 for size in sizes.values())
+    assert sizes["notebook"] < 1_100_000_000, "interpreters, system libraries and tools; no more"

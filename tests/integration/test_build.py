@@ -48,7 +48,7 @@ def test_plan_lists_what_only_builds_and_nothing_else_is_built(copy: Tree, clien
     with copy.edited("notebook/demo.ipynb", demo), copy.edited("hub/launch.py", config):
         before = image_ids(client, copy)
         everything = copy.invoke("build", "--plan").stdout.splitlines()
-        assert everything == ["build image hub", "build image notebook", "fill and check the science volume"]
+        assert everything == ["build image hub", "build image notebook", "fill and check a new science version"]
         assert copy.invoke("build", "--plan", "--only", "hub").stdout.splitlines() == ["build image hub"]
         assert image_ids(client, copy) == before
         copy.invoke("build", "--only", "hub")
@@ -75,5 +75,18 @@ def test_verbs_can_be_chained(stack: Stack) -> None:
 
 def test_invoke_alone_tells_the_story_of_the_verbs(stack: Stack) -> None:
     story = stack.invoke().stdout
-    for verb in ("engine", "build", "up", "down", "reset", "dshell", "status", "logs", "doctor", "users", "clean"):
+    for verb in (
+        "engine",
+        "build",
+        "up",
+        "down",
+        "reset",
+        "dshell",
+        "status",
+        "logs",
+        "doctor",
+        "users",
+        "clean",
+        "science",
+    ):
         assert f"invoke {verb}" in story

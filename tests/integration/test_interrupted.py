@@ -1,4 +1,7 @@
-"""Ctrl-C in the middle: no traceback, exit code 130, and the next run completes."""
+"""Ctrl-C in the middle: no traceback, exit code 130, and the next run completes.
+
+The same for the filling of a science volume is in test_science.py.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import signal
 import docker
 import httpx
 
-from infra import images, science
+from infra import images
 from tests.integration.tree import Tree
-from tests.integration.verbs import fails, running, wait_until
+from tests.integration.verbs import fails, running
 
 SLOW_STEP = "\nRUN echo a-slow-step && sleep 300\n"
 
@@ -28,26 +31,6 @@ def test_build(copy: Tree, client: docker.DockerClient) -> None:
         assert images.missing(client, images.tags(copy.settings, copy.folder)) == ["hub"]
     assert "Nothing to build" in copy.invoke("build").stderr
     assert httpx.get(f"{copy.url}/hub/health").status_code == 200
-
-
-def test_filling_of_the_science_volume(copy: Tree, client: docker.DockerClient) -> None:
-    # Another content makes another volume.
-    fill = (copy.folder / "notebook/science/fill").read_text()
-    with copy.edited("notebook/science/fill", fill + "\necho a-slow-fill\nsleep 10\n"):
-        tags = images.tags(copy.settings, copy.folder)
-        volume = science.volume_name(copy.settings, tags)
-        with running(copy, "build") as verb:
-            verb.wait_for("Filling the science volume")
-            wait_until("it is being filled", lambda: copy.containers(client, "science-fill"))
-            assert verb.signal(signal.SIGINT) == 130
-        assert "Traceback" not in verb.output
-        assert not science.is_ready(client, copy.settings, tags)
-        assert "Nothing to build" not in copy.invoke("build").stderr
-        assert science.is_ready(client, copy.settings, tags)
-        assert not copy.containers(client, "science-fill")
-    client.containers.get(science.receipt_name(copy.settings, tags)).remove()
-    client.volumes.get(volume).remove()
-    client.images.remove(tags["science"])
 
 
 def test_up(copy: Tree, client: docker.DockerClient) -> None:

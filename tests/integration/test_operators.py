@@ -64,9 +64,9 @@ def test_status_as_json(stack: Stack, person: Person) -> None:
     assert server["state"] == "running"
     assert server["memory_bytes"] > 10_000_000
     kinds = {item["kind"] for item in found["volumes"]}
-    assert {"data", "home", "science"} <= kinds
+    assert {"data", "home", "science", "versions"} <= kinds
     science = next(item for item in found["volumes"] if item["kind"] == "science")
-    assert science["bytes"] > 100_000_000
+    assert science["bytes"] > 500_000_000
 
 
 def test_status_as_a_table(stack: Stack, person: Person) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import secrets
 import tarfile
 from collections.abc import Callable, Iterator
@@ -108,8 +109,11 @@ def test_clean_removes_ours_only_and_lists_it_first(
     assert there(client, ours) == []
     assert there(client, unlabelled) == ALL
     assert there(client, neighbours) == ALL
-    # Nothing that is in use is gone.
+    # Nothing that is in use is gone, nor what the next server starts with.
     assert person.is_running()
+    listed = json.loads(stack.invoke("science", "--json").stdout)
+    assert listed
+    assert all(item["whole"] for item in listed)
     assert "Nothing to do" in stack.invoke("up").stderr
     assert "Nothing to remove" in stack.invoke("clean").stderr
 
@@ -145,7 +149,7 @@ def test_down_with_volumes_names_them_all_and_asks(
     foreign = make(copy.name, f"foreign{secrets.token_hex(4)}", {})
     volumes = {volume.name for volume in client.volumes.list(filters={"label": f"dropsonde.service={copy.name}"})}
     containers = {container.id for container in copy.containers(client, "hub") + copy.containers(client, "notebook")}
-    assert len(volumes) >= 4, "data, proxy-token, science, home"
+    assert len(volumes) >= 5, "data, proxy-token, science, versions, home"
 
     refused = fails(copy, "down", "--volumes")
     for name in volumes:

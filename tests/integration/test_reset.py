@@ -52,6 +52,8 @@ def test_no_message_and_no_websocket_is_lost(stack: Stack, client: docker.Docker
     new = hub_ids(stack, client)
     assert len(new) == 1
     assert new != old
+    # Another browser of the same person signs in to the running server, which finds the new hub at its new address.
+    Person(stack.url, person.name).open_lab()
     # The database was kept: the same account, and its server is known as running.
     assert person.api("GET", person.api_path).json()["created"] == account["created"]
     assert person.is_running()

@@ -18,6 +18,9 @@ from tests.integration.people import People, Person
 from tests.integration.tree import Tree
 from tests.integration.verbs import fails
 
+NEW_HOME = {"demo.ipynb", "demo-r.ipynb", "demo-scala.ipynb", "workflows"}
+"""What everybody finds at the first login."""
+
 
 def homes(stack: Stack, user: str) -> list[dict[str, Any]]:
     """Return the homes of one user, as `users --json` lists them."""
@@ -73,6 +76,21 @@ def test_home_is_listed_archived_and_removed(
     assert "results.txt" not in person.files()
 
 
+def test_one_more_user_costs_next_to_nothing_on_disk(
+    stack: Stack, client: docker.DockerClient, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = people.sign_in()
+    person.open_lab()
+    assert person.files() == NEW_HOME
+    home = homes(stack, person.name)[0]["bytes"]
+    chosen = [f"dropsonde.service={stack.name}", f"dropsonde.user={person.name}"]
+    listed = client.api.containers(filters={"label": chosen}, size=True)
+    written = listed[0].get("SizeRw", 0)
+    with capsys.disabled():
+        print(f"\n  one more user: {home / 1000:.0f} kB in the home, {written / 1000:.0f} kB in the container")
+    assert home + written < 1_000_000
+
+
 def test_home_is_handed_over(stack: Stack, people: People) -> None:
     giver, receiver = with_file(people, "results.txt", "42"), people.start()
     giver.stop()
@@ -101,7 +119,7 @@ def test_reused_name_never_inherits(copy: Tree, client: docker.DockerClient, cop
     assert deleted.status_code == 204
 
     second = copy_people.start(name)
-    assert second.files() == {"demo.ipynb"}
+    assert second.files() == NEW_HOME
     found = {home["state"]: home["volume"] for home in homes(copy, name)}
     assert set(found) == {"in use", "former"}
     assert found["former"] == volume

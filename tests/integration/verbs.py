@@ -45,6 +45,8 @@ class Running:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # Whoever starts pytest in the background has it ignore Ctrl-C, and all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.seen: list[str] = []
         self._lines: queue.Queue[str] = queue.Queue()
@@ -55,9 +57,9 @@ class Running:
         for line in self.process.stdout:
             self._lines.put(line)
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, patience: float = PATIENCE) -> None:
         """Wait until it prints a line with this text."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             try:
                 line = self._lines.get(timeout=1)

@@ -10,7 +10,7 @@ import docker.errors
 
 def sweep(service: str) -> None:
     """Remove the containers, networks, volumes and images of a service; for tests' own services only."""
-    client = docker.from_env()
+    client = docker.from_env(timeout=600)
     chosen = {"label": f"dropsonde.service={service}"}
     for container in client.containers.list(all=True, filters=chosen, ignore_removed=True):
         container.remove(force=True, v=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import science_gc, settings, versions
+from infra import homes, science_gc, settings, versions
 from infra.errors import DeclinedError
 from infra.versions import Record
 from tests.unit.infra.test_versions import IDS, record, records
@@ -95,9 +95,12 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, kept: Record, *running: list[str]) -> None:
         self.kept, self.running = kept, list(running)
+        self.accounts: dict[str, str] | None = None
+        monkeypatch.setattr(homes, "accounts", lambda client, settings: self.accounts)
         monkeypatch.setattr(versions, "read", lambda client, settings: self.kept)
         monkeypatch.setattr(versions, "write", self.write)
         monkeypatch.setattr(science_gc, "running_versions", self.look)
+        monkeypatch.setattr(science_gc.science, "is_whole", lambda client, version: True)
         monkeypatch.setattr(science_gc, "volume_sizes", lambda client: {f"svc-science-{OLD}": 2_500_000_000})
 
     def write(self, client: Engine, settings: object, changed: Record) -> None:
@@ -141,9 +144,27 @@ def test_what_was_not_listed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.removed == [f"svc-science-{OLD}", f"svc/notebook:v-{OLD}"]
 
 
+def test_a_pin_of_an_account_that_is_gone_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = {"a1": {"user": "jane", "version": OLD}, "b2": {"user": "bob", "version": BEFORE}}
+    kept = full(history=(NEW,), pins=pins)
+    world, client = World(monkeypatch, kept, []), Engine(set())
+    # A hub that is down knows nobody: then everybody's pin counts.
+    assert not collect(client, yes=True)
+    world.accounts = {"b2": "bob"}
+    assert collect(client, yes=True)
+    assert set(world.kept.versions) == {BEFORE, USED, NEW}
+    assert set(world.kept.pins) == {"b2"}
+
+
 def test_what_the_engine_keeps_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     World(monkeypatch, full(), [])
     client = Engine({f"svc-science-{OLD}"})
     collect(client, yes=True)
     assert f"svc-science-{OLD} stays: volume is in use" in capsys.readouterr().err
     assert client.removed == [f"svc/notebook:v-{OLD}"]
+
+
+def test_a_version_whose_volume_is_gone_is_forgotten_unless_it_is_in_use() -> None:
+    record = full()
+    broken = set(record.versions)
+    assert set(plan(record, [], broken).versions) == broken - {record.in_use}

@@ -5,7 +5,7 @@ const COMMAND = "dropsonde:packages";
 const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16" height="16">
   <g class="jp-icon3" fill="#616161"><path d="M12 2 3 6.5v11L12 22l9-4.5v-11L12 2zm0 2.2 6.3 3.1L12 10.5 5.7 7.3 12 4.2z
   M5 8.9l6 3v7.1l-6-3V8.9zm14 0v7.1l-6 3v-7.1l6-3z"/></g></svg>`;
-// The volume's list and the image's; both are links beside this file.
+// The volume's list and the image's; JupyterLab serves both under this extension's address.
 const LISTS = ["manifest.json", "image.json"];
 
 async function packagesOf(list) {
