@@ -167,4 +167,4 @@ def test_what_the_engine_keeps_is_said(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_a_version_whose_volume_is_gone_is_forgotten_unless_it_is_in_use() -> None:
     record = full()
     broken = set(record.versions)
-    assert set(plan(record, [], broken).versions) == broken - {record.in_use}
+    assert set(science_gc.plan(record, [], broken).versions) == broken - {record.in_use}
