@@ -10,7 +10,7 @@ import pytest
 from infra.settings import ROOT
 from tests.conftest import Stack, artifact
 from tests.integration.people import Person
-from tests.science.kernel import Kernel, run_notebook
+from tests.support.kernel import Kernel, run_notebook
 
 WORKFLOWS = sorted((ROOT / "notebook/workflows").glob("*.ipynb"))
 KERNELS = {
