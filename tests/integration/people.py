@@ -115,6 +115,8 @@ class Counter:
             additional_headers={"Authorization": f"token {person.token}"},
             # A dropped connection shows as such: no pings that could hide or cause it.
             ping_interval=None,
+            # Jupyter answers when the kernel runs.
+            open_timeout=60,
             max_size=None,
         )
         self._ended = False
