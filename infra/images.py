@@ -308,7 +308,13 @@ def _bake(definition: dict[str, Any], *, no_cache: bool) -> None:
 def _build_error(log: Sequence[str]) -> DropsondeError:
     text = process.without_password("".join(line.partition(" ")[2] if line.startswith("#") else line for line in log))
     start = text.rfind("------\n > ")
-    seen = process.tail(text[start:] if start >= 0 else text)
+    failed = re.findall(r"^#(\d+) ERROR", "".join(log), re.MULTILINE)
+    if failed:
+        # The summary at the end leaves out what the step wrote in several lines at once.
+        own = [re.sub(rf"^#{failed[-1]} ([\d.]+ )?", "", line) for line in log if line.startswith(f"#{failed[-1]} ")]
+        seen = process.tail(process.without_password("".join(own)))
+    else:
+        seen = process.tail(text[start:] if start >= 0 else text)
     offline = process.unreachable_hosts(seen)
     if offline:
         return DropsondeError(
