@@ -125,7 +125,7 @@ c.DropsondeSpawner.mem_limit = checked("NOTEBOOK_MEMORY", "2G", r"[1-9]\d*[KMGT]
 c.DropsondeSpawner.cpu_limit = float(checked("NOTEBOOK_CPUS", "2", r"\d*\.?\d+"))
 c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*"))
 # Where `pip install`, `uv` and R's install.packages() look, for sites with mirrors of their own.
-pypi, cran = mirror("PYPI_INDEX", "https://pypi.org/simple"), mirror("CRAN_MIRROR", "https://cloud.r-project.org")
+pypi, cran = mirror("PYPI_INDEX", "https://pypi.example.org/simple"), mirror("CRAN_MIRROR", "https://cran.example.org")
 mirrors = {"PIP_INDEX_URL": pypi, "UV_DEFAULT_INDEX": pypi, "CRAN_MIRROR": cran}
 c.DropsondeSpawner.environment = {name: address for name, address in mirrors.items() if address}
 

@@ -20,11 +20,11 @@ def functions() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "https://pypi.org/simple", "http://mirror:8081/a@b/", "https://[2001:db8::1]/x"]
+    "address", ["", "https://pypi.example.org/simple", "http://mirror:8081/a@b/", "https://[2001:db8::1]/x"]
 )
 def test_addresses(functions: dict[str, Any], monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("PYPI_INDEX", f" {address} ")
-    assert functions["mirror"]("PYPI_INDEX", "https://pypi.org/simple") == address
+    assert functions["mirror"]("PYPI_INDEX", "https://pypi.example.org/simple") == address
 
 
 @pytest.mark.parametrize(
