@@ -22,7 +22,7 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke status    who is running, since when, memory, volumes
   invoke logs      what the hub and its proxy say, or one user's server           [--of NAME] [--follow]
 
-  invoke reset     after a change in hub/, notebook/ or www_custom/: a new hub, while people go on working
+  invoke reset     after a change in hub/ or www_custom/hub/: a new hub, while people go on working
   invoke dshell    a root shell in the running hub; share/ is a folder between you and it
   invoke build     what `up` builds, without starting anything                    [--plan] [--only hub]
 
