@@ -159,13 +159,12 @@ def lock(session: nox.Session) -> None:
     hub = ["hub/requirements.in", "--output-file", "hub/requirements.txt"]
     session.run(*image, "requirements/overrides.txt", *hub, external=True)
     science = [*image, "notebook/science/python-overrides.txt"]
-    locks = {profile: f"notebook/science/python-{profile}" for profile in ("full", "core")}
-    full = f"{locks['full']}.txt"
-    session.run(*science, f"{locks['full']}.in", "--output-file", full, external=True)
-    # The same versions in both profiles.
-    session.run(
-        *(*science, "--constraint", full, f"{locks['core']}.in", "--output-file", f"{locks['core']}.txt"), external=True
-    )
+    full = "notebook/science/python-full.txt"
+    session.run(*science, "notebook/science/python-full.in", "--output-file", full, external=True)
+    # The same versions in both profiles, and in what builds the packages without wheels.
+    for part in ("core", "build"):
+        own = [f"notebook/science/python-{part}.in", "--output-file", f"notebook/science/python-{part}.txt"]
+        session.run(*science, "--constraint", full, *own, external=True)
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     session.run(*npm, external=True)

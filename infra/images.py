@@ -83,6 +83,7 @@ CATALOG = (
         "science",
         "notebook/Dockerfile.create-volume",
         (
+            "notebook/science/python-build.txt",
             "notebook/science/python-core.in",
             "notebook/science/python-{science_profile}.in",
             "notebook/science/python-{science_profile}.txt",

@@ -55,6 +55,8 @@ def test_no_message_and_no_websocket_is_lost(stack: Stack, client: docker.Docker
     # The database was kept: the same account, and its server is known as running.
     assert person.api("GET", person.api_path).json()["created"] == account["created"]
     assert person.is_running()
+    # A server that runs on finds the new hub at once, at its new address.
+    Person(stack.url, person.name).open_lab()
     person.stop()
     person.start()
     assert person.is_running()

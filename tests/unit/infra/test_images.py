@@ -47,6 +47,7 @@ def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
         ("notebook/workflows/01-variant-summary.ipynb", {"science"}),
         ("notebook/science/python-core.in", {"science"}),
         ("notebook/science/python-core.txt", {"science"}),
+        ("notebook/science/python-build.txt", {"science"}),
         ("notebook/science/r-core.txt", {"science"}),
         ("notebook/science/check.py", {"science"}),
         ("notebook/science/kernels/scala/kernel.json", {"science"}),
