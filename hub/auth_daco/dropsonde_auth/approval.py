@@ -1,0 +1,64 @@
+"""What an approval source is, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who somebody is, as their provider proved it.
+
+    Attributes:
+        email: The canonical form of their e-mail, see `emails.canonical`.
+        claims: What else the provider said of them at login, for sources that read it (GA4GH passports); empty later.
+    """
+
+    email: str
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A source's answer about one person.
+
+    Attributes:
+        approved: Whether the source says yes. An answer whose `expires` has passed is none: see `policy`.
+        reason: Why, for the person: a clause that follows "You are not approved:" or "You are approved:".
+        evidence: When that was true, with a time zone: the time of the answer, or the date of the list.
+        expires: The first moment at which it is true no more, with a time zone; None: no end is known.
+    """
+
+    approved: bool
+    reason: str
+    evidence: datetime
+    expires: datetime | None = None
+
+
+class SourceUnavailableError(Exception):
+    """The source gave no answer that counts, which is neither a yes nor a no.
+
+    The message is a sentence for people, without addresses, keys or what the other side sent, e.g. "DACO did not answer
+    within 5 seconds.".
+    """
+
+
+class ApprovalSource(Protocol):
+    """Says whether somebody is approved. One object serves the hub for its life; calls may overlap."""
+
+    @property
+    def name(self) -> str:
+        """What people call it, e.g. "DACO"."""
+
+    async def look_up(self, identity: Identity) -> Answer:
+        """Ask about one person; never block the loop for longer than a few milliseconds.
+
+        Raises:
+            SourceUnavailableError: There is no answer that counts. All other exceptions are mistakes in the source.
+        """
+
+    async def close(self) -> None:
+        """Free connections; the hub ends."""
