@@ -10,6 +10,9 @@ import re
 import sys
 from pathlib import Path
 
+from dropsonde_auth.audit import AuditLog
+from dropsonde_auth.configuration import ConfigurationError, configure
+from dropsonde_auth.handlers import ApprovalHandler, audited
 from dropsonde_spawner.handlers import VersionHandler
 
 c = get_config()  # noqa: F821
@@ -20,11 +23,6 @@ HOME = Path("/srv/jupyterhub")
 def setting(name: str, default: str = "") -> str:
     """Return a value of the environment, without blanks around it; an empty one means the default."""
     return os.environ.get(name, "").strip() or default
-
-
-def names(name: str) -> set[str]:
-    """Return a setting that is a list of names, separated by commas or blanks."""
-    return set(setting(name).replace(",", " ").split())
 
 
 def stop(what: str, next_step: str) -> None:
@@ -60,26 +58,16 @@ if missing:
     stop(f"The hub was started without {', '.join(missing)}.", "Start it with `invoke up`, which sets them.")
 
 # -- Who may come in ---------------------------------------------------------------------------------------------------
-# JupyterHub lets nobody in who is not named here (`allowed_users`), an admin, or allowed by the authenticator.
-c.Authenticator.admin_users = names("ADMIN_USERS")
-c.Authenticator.allowed_users = names("ALLOWED_USERS")
-
+# Who somebody is (OAUTH_*), who is approved (APPROVAL), and what happens when that ends: docs/signing-in.md.
+try:
+    configure(c)
+except ConfigurationError as error:
+    stop(error.what, error.next_step)
+c.JupyterHub.template_vars = {"dev_mode": DEV_MODE, "approval_contact": c.ApprovalMixin.contact}
+c.JupyterHub.tornado_settings = {"log_function": audited(AuditLog(HOME / "data/audit"))}
 if DEV_MODE:
-    # Anybody may sign in as anybody: the port is open on 127.0.0.1 only, and every page says that this is no real hub.
-    c.JupyterHub.authenticator_class = "dummy"
-    c.Authenticator.allow_all = True
-    c.JupyterHub.template_vars = {"dev_mode": True}
     # Files of the look and feel that are added while the hub runs are found without a restart.
     c.JupyterHub.jinja_environment_options = {"cache_size": 0}
-else:
-    oauth = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL")
-    missing = [name for name in oauth if not setting(name)]
-    if missing:
-        stop(
-            f"Signing in is not configured: {', '.join(missing)} missing.",
-            "Write them into hub/oauth.env (hub/oauth.env.example shows how), or set DEV_MODE=1 to try the hub.",
-        )
-    c.JupyterHub.authenticator_class = "google"
 
 # -- The hub and its proxy ---------------------------------------------------------------------------------------------
 # Listen on all addresses of the container; be found by name, because a replaced hub has another address.
@@ -107,8 +95,8 @@ c.JupyterHub.init_spawners_timeout = 1
 # -- Pages -------------------------------------------------------------------------------------------------------------
 c.JupyterHub.template_paths = [str(HOME / "www_custom/templates")]
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
-# JupyterLab asks it whether another version of the libraries is in use by now.
-c.JupyterHub.extra_handlers = [("/version", VersionHandler)]
+# JupyterLab asks whether another version of the libraries is in use by now, and whether the user's approval ends.
+c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler)]
 c.JupyterHub.logo_file = str(HOME / "www_custom/static/logo.svg")
 
 # -- The users' containers ---------------------------------------------------------------------------------------------

@@ -17,14 +17,42 @@ import sys
 import time
 from pathlib import Path
 
-from jupyterhub.app import JupyterHub
-
 HOME = Path("/srv/jupyterhub")
+TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
+OWN_TRUSTED = HOME / "secrets/ca.pem"
+
+
+def trust_own_certificates() -> None:
+    """Trust the site's certificates besides Debian's: closed networks sign outgoing TLS anew."""
+    if OWN_TRUSTED.is_file():
+        both = Path("/tmp/ca.pem")  # noqa: S108 - the hub's own tmpfs
+        both.write_bytes(TRUSTED.read_bytes() + b"\n" + OWN_TRUSTED.read_bytes())
+        os.environ["SSL_CERT_FILE"] = str(both)
+
+
+# Python reads this once, when the libraries below are imported.
+trust_own_certificates()
+
+from dropsonde_auth.authenticator import ApprovalMixin  # noqa: E402
+from dropsonde_auth.sweep import Sweep  # noqa: E402
+from jupyterhub.app import JupyterHub  # noqa: E402
+
 CONFIG = HOME / "jupyterhub_config.py"
 LOCK = HOME / "data/hub.lock"
 PROXY_TOKEN = HOME / "proxy-token/token"
 NETWORK_SECONDS = 30
 STANDING_BY = "The new hub is ready and waits for the old one to end."
+
+
+class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
+    """JupyterHub, with a look at all approvals while it serves."""
+
+    async def start(self) -> None:
+        """Serve, then begin to look at approvals whether anybody asks for a page or not."""
+        await super().start()
+        if isinstance(self.authenticator, ApprovalMixin):
+            self.sweep = Sweep(self, self.authenticator)
+            self.sweep.begin()
 
 
 def make_proxy_token() -> None:
@@ -71,7 +99,7 @@ def main() -> None:
             print(STANDING_BY, flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         wait_for_network()
-        JupyterHub.launch_instance([f"--config={CONFIG}", *sys.argv[1:]])
+        Hub.launch_instance([f"--config={CONFIG}", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

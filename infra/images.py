@@ -56,6 +56,7 @@ CATALOG = (
             "hub/launch.py",
             "hub/config.d",
             "hub/spawner/dropsonde_spawner",
+            "hub/auth_daco/dropsonde_auth",
             "www_custom/hub",
         ),
         parent="hub-core",
@@ -330,6 +331,18 @@ def _build_error(log: Sequence[str]) -> DropsondeError:
     )
 
 
+def rounds(images: Sequence[Image]) -> list[list[Image]]:
+    """Return the images in the order in which they are built: what stands together is built at the same time.
+
+    A child can only start from a parent that the engine has. The libraries come last: lists that do not resolve must
+    not keep a mended hub from being built.
+    """
+    parents = [image for image in images if image.parent == BASE and image.name != "science"]
+    children = [image for image in images if image.parent != BASE]
+    science = [image for image in images if image.name == "science"]
+    return [round_ for round_ in (parents, children, science) if round_]
+
+
 def build(
     client: docker.DockerClient,
     settings: Settings,
@@ -339,7 +352,7 @@ def build(
     no_cache: bool = False,
     yes: bool = False,
 ) -> None:
-    """Build these images, those without a dependency between them at the same time.
+    """Build these images, round by round; what was built before a failure stays.
 
     Raises:
         DropsondeError: A build failed, the disk is nearly full, or the base image is not to be had.
@@ -347,10 +360,17 @@ def build(
     if not images:
         return
     doctor.require_disk(settings, client)
+    built: list[str] = []
     with site_secrets(settings) as secrets:
         base = ensure_base(client, settings, refresh=no_cache, yes=yes)
-        # A child can only start from a parent that the engine has: its parent's build comes in an earlier round.
-        for round_ in ([i for i in images if i.parent == BASE], [i for i in images if i.parent != BASE]):
-            if round_:
-                with console.step(f"Building {', '.join(image.name for image in round_)}"):
+        for round_ in rounds(images):
+            names = [image.name for image in round_]
+            try:
+                with console.step(f"Building {', '.join(names)}"):
                     _bake(bake_file(round_, settings, all_tags, base, secrets), no_cache=no_cache)
+            except DropsondeError as error:
+                if not built:
+                    raise
+                what = f"{error.what} Built before it, and ready: {', '.join(built)}."
+                raise DropsondeError(what, seen=error.seen, next_step=error.next_step) from error
+            built += names

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -156,6 +158,30 @@ ALL = [image.name for image in images.CATALOG]
 )
 def test_plan(missing: list[str], only: str, no_cache: bool, expected: list[str]) -> None:
     assert [image.name for image in images.plan(missing, only=only, no_cache=no_cache)] == expected
+
+
+def test_the_hub_is_complete_before_the_libraries_are_built() -> None:
+    names = [[image.name for image in round_] for round_ in images.rounds(images.CATALOG)]
+    assert names == [["hub-core", "proxy", "notebook"], ["hub"], ["science"]]
+    assert [image.name for round_ in images.rounds(images.plan(["hub"])) for image in round_] == ["hub"]
+    assert images.rounds([]) == []
+
+
+def test_a_failed_build_of_the_libraries_leaves_all_others_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def bake(definition: dict[str, Any], *, no_cache: bool) -> None:
+        if "science" in definition["target"]:
+            raise DropsondeError("It could not be built.", seen="no such package", next_step="Mend it.")
+        built.extend(definition["target"])
+
+    monkeypatch.setattr(images, "_bake", bake)
+    monkeypatch.setattr(images, "ensure_base", lambda *_, **__: "base")
+    monkeypatch.setattr(images.doctor, "require_disk", lambda *_: None)
+    with pytest.raises(DropsondeError, match="Built before it, and ready: hub-core, proxy, notebook, hub") as caught:
+        images.build(MagicMock(), SETTINGS, images.CATALOG, images.tags(SETTINGS))
+    assert (caught.value.seen, caught.value.next_step) == ("no such package", "Mend it.")
+    assert built == ["hub-core", "proxy", "notebook", "hub"]
 
 
 def test_plan_of_an_unknown_image_names_the_known_ones() -> None:

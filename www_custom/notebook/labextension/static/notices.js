@@ -1,6 +1,8 @@
-// Tells people that another version of the libraries is in use by now, and which of their own packages do not fit.
+// Tells people that another version of the libraries is in use by now, that their approval ends, and which of their own
+// packages do not fit.
 const MINUTE = 60 * 1000;
 const ASK_EVERY = 10 * MINUTE;
+const ASK_APPROVAL_EVERY = MINUTE / 4;
 // How many of somebody's own packages a notice names; JupyterLab shortens texts of more than 140 characters.
 const NAMED = 3;
 
@@ -44,6 +46,21 @@ function watch(app, Notification, address, running) {
   document.addEventListener("visibilitychange", () => void tick());
 }
 
+// Shows what the hub says of the user's approval, each text once.
+function watchApproval(Notification, address) {
+  let shown = "";
+  let id = "";
+  async function tick() {
+    const answer = await ask(address);
+    if (answer === null || (answer.text ?? "") === shown) return;
+    if (id) Notification.dismiss(id);
+    shown = answer.text ?? "";
+    id = shown && Notification[answer.level === "danger" ? "error" : "warning"](shown, { autoClose: false });
+  }
+  void tick();
+  setInterval(() => void tick(), ASK_APPROVAL_EVERY);
+}
+
 // misfits: a list of { name, problem }.
 function ownPackages({ apputils, widgets }, misfits) {
   const names = misfits.slice(0, NAMED).map(({ name }) => name);
@@ -73,6 +90,7 @@ export function plugin(lab) {
       // Without a prefix there is no hub; with a host of its own it cannot be asked from here.
       if (option("hubPrefix") && !option("hubHost")) {
         watch(app, lab.apputils.Notification, `${option("hubPrefix")}version`, option("dropsondeVersion"));
+        watchApproval(lab.apputils.Notification, `${option("hubPrefix")}approval`);
       }
     });
   }

@@ -1,0 +1,201 @@
+"""The gate: asks the approval source, remembers its answers, says who may come in and who may stay."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from . import policy
+from .approval import Answer, ApprovalSource, Identity, SourceUnavailableError
+from .audit import AuditLog
+from .emails import UnusableEmailError, canonical
+from .policy import Rules, Standing, State
+from .records import Record, Records
+
+LOG = logging.getLogger(__name__)
+
+
+def _not_barred(_user: str) -> str:
+    return ""
+
+
+def _not_exempt(_user: str) -> bool:
+    return False
+
+
+def present() -> datetime:
+    """Return the present, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Gate:
+    """Decides by the source's answers and keeps what they were. Called on the hub's loop only.
+
+    Attributes:
+        source: Says who is approved; None: the hub's own lists alone decide.
+        records: What is known of each user.
+        audit: Where each finding is written.
+        rules: The site's choices.
+        barred: Returns why a user may not come in whatever the source says, "" where nothing is against it.
+        exempt: Says whether a user needs no approval.
+        now: The clock.
+    """
+
+    source: ApprovalSource | None
+    records: Records
+    audit: AuditLog
+    rules: Rules
+    barred: Callable[[str], str] = _not_barred
+    exempt: Callable[[str], bool] = _not_exempt
+    now: Callable[[], datetime] = present
+
+    @property
+    def source_name(self) -> str:
+        """What people call the source, "" without one."""
+        return self.source.name if self.source else ""
+
+    def needs_approval(self, user: str) -> bool:
+        """Return whether a user needs the source's yes."""
+        return self.source is not None and not self.exempt(user)
+
+    # -- Questions -----------------------------------------------------------------------------------------------------
+
+    async def admit(self, user: str, identity: Identity) -> Standing:
+        """Judge somebody who signs in: only a yes that was given just now counts."""
+        standing, answer = await self._judge(user, identity, None)
+        if standing.outage or (not standing.in_force and self.records.get(user) is None):
+            return standing  # neither a yes nor a no, or a stranger: nothing is to be remembered
+        self._keep(user, identity.email, standing, answer)
+        return standing
+
+    async def may_start(self, user: str) -> Standing:
+        """Judge somebody whose server is to be started."""
+        return await self.review(self.records.get(user) or self._unknown(user))
+
+    async def review(self, record: Record) -> Standing:
+        """Ask the source about somebody again; its last yes counts for a while where it does not answer."""
+        try:
+            # Accounts that an admin made are known by name only.
+            email = canonical(record.email) if self.needs_approval(record.user) else record.email
+        except UnusableEmailError:
+            standing, answer = Standing(State.ENDED, "Please sign in again: your e-mail address is not known."), None
+            email = record.email
+        else:
+            standing, answer = await self._judge(record.user, Identity(email), record.last_yes)
+        # While it was asked, a sign-in may have changed what is known.
+        newer = self.records.get(record.user)
+        if newer is None or newer == record:
+            self._keep(record.user, email, standing, answer)
+        return standing
+
+    def known(self, user: str) -> Standing | None:
+        """Return how things stood at the last look, None for a user who was never looked at. Asks nobody."""
+        record = self.records.get(user)
+        if record is None:
+            return None
+        if record.ended is not None:
+            return Standing(State.ENDED, record.reason, record.expires)
+        if self.needs_approval(user) and record.expires is not None and record.expires <= self.now():
+            return Standing(State.ENDED, f"Your approval ended on {policy.day(record.expires)}.", record.expires)
+        return Standing(State.APPROVED, record.reason, record.expires)
+
+    def may_go_on(self, user: str) -> bool:
+        """Return whether a session goes on: approval is in force, or ended so lately that work can be saved."""
+        record = self.records.get(user)
+        if record is None:
+            return self.source is None or self.exempt(user)
+        if record.revoked is not None:
+            return False
+        return record.ended is None or self.now() < record.ended + self.rules.stop
+
+    # -- All users -----------------------------------------------------------------------------------------------------
+
+    async def review_all(self, users: Iterable[str]) -> None:
+        """Review these users; the source bounds how many it is asked about at a time."""
+
+        async def one(user: str) -> None:
+            await asyncio.sleep(0)  # the hub serves pages between any two of them
+            try:
+                record = self.records.get(user) or self._unknown(user)
+                if record.revoked is None:
+                    standing = await self.review(record)
+                    self._warn(user, standing)
+            except Exception:
+                LOG.exception("The approval of %s could not be reviewed", user)
+
+        await asyncio.gather(*(one(user) for user in users))
+
+    def due(self) -> list[str]:
+        """Return the users whose servers are to be stopped and whose tokens are to be revoked now."""
+        limit = self.now() - self.rules.stop
+        return [item.user for item in self.records.ended_unrevoked() if item.ended is not None and item.ended <= limit]
+
+    def revoked(self, user: str, facts: dict[str, Any]) -> None:
+        """Note that a user's servers were stopped and tokens revoked."""
+        record = self.records.get(user)
+        if record is not None:
+            self.records.put(replace(record, revoked=self.now()))
+            self.audit.write(
+                "revoked", self.now(), user=user, email=record.email, reason=record.reason, by="hub", **facts
+            )
+
+    # -- Inside --------------------------------------------------------------------------------------------------------
+
+    def _unknown(self, user: str) -> Record:
+        return Record(user, user)
+
+    async def _judge(
+        self, user: str, identity: Identity, last: policy.Confirmed | None
+    ) -> tuple[Standing, Answer | None]:
+        barred = self.barred(user)
+        if barred:
+            return Standing(State.ENDED, barred), None
+        if self.source is None or self.exempt(user):
+            return Standing(State.APPROVED, "This hub asks for no approval." if self.source is None else "Admin."), None
+        try:
+            answer = await self.source.look_up(identity)
+        except SourceUnavailableError as error:
+            return policy.judge_outage(str(error), last, self.rules, self.now()), None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no yes
+            # A mistake in the source is no yes. Its text may hold an address with keys.
+            LOG.error("The approval source %s failed with %s", self.source.name, type(error).__name__)  # noqa: TRY400
+            return policy.judge_outage(f"{self.source.name} could not be asked.", last, self.rules, self.now()), None
+        return policy.judge_answer(answer, self.now()), answer
+
+    def _keep(self, user: str, email: str, standing: Standing, answer: Answer | None) -> None:
+        """Write down a finding, and into the audit log what it changed."""
+        old, now = self.records.get(user), self.now()
+        facts: dict[str, Any] = {"user": user, "email": email, "reason": standing.reason, "source": self.source_name}
+        facts |= {"expires": standing.expires, "evidence": answer.evidence if answer else None, "by": "hub"}
+        if standing.state is State.UNCONFIRMED:
+            if old is not None and old.reason != standing.reason:
+                self.records.put(replace(old, reason=standing.reason))
+            return
+        if standing.state is State.APPROVED:
+            evidence, warned = answer.evidence if answer else now, old.warned if old else None
+            new = Record(user, email, now, evidence, standing.expires, None, standing.reason, warned)
+            self.records.put(new)
+            if old is None:
+                self.audit.write("approved", now, **facts)
+            elif old.ended is not None:
+                self.audit.write("restored", now, **facts)
+            return
+        if old is None or old.ended is None:
+            kept = old or Record(user, email)
+            expires = standing.expires or kept.expires
+            self.records.put(replace(kept, ended=now, expires=expires, reason=standing.reason))
+            if old is not None:
+                self.audit.write("ended", now, **facts)
+
+    def _warn(self, user: str, standing: Standing) -> None:
+        record, now = self.records.get(user), self.now()
+        if record is None or not standing.in_force or record.warned == standing.expires:
+            return
+        if policy.warning_due(standing.expires, self.rules, now):
+            self.records.put(replace(record, warned=standing.expires))
+            self.audit.write("warned", now, user=user, email=record.email, expires=standing.expires, by="hub")
