@@ -122,7 +122,7 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session
 def science(session: nox.Session) -> None:
-    """Build the full profile from cold, run its 24 workflows and 3 kernels (30 minutes; not in the default run)."""
+    """Build the full profile from cold, run its 24 workflows and 3 kernels, judge sizes (30 minutes; not default)."""
     _with_engine(session)
     env = {"SERVICE_NAME": SERVICE, "HUB_PORT": PORT, "SCIENCE_PROFILE": "full"}
     cold = ["build", "--only=science", "--no-cache", "--yes"]

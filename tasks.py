@@ -6,9 +6,11 @@ import sys
 
 from invoke import Collection, Context, Task, task
 
+from infra import access as access_module
+from infra import audit as audit_module
 from infra import build as builder
 from infra import clean as clean_module
-from infra import console, doctor, engine, homes, images, lock, overview, shell, stack, versions
+from infra import console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import reset as reset_module
 from infra import settings as settings_module
 from verbs import science
@@ -27,6 +29,9 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke build     what `up` builds, without starting anything                    [--plan] [--only hub]
 
   invoke science   the versions of the libraries; science.build, .use, .rollback, .list and more
+
+  invoke access    would this e-mail get in now, and what decides it              [EMAIL]
+  invoke audit     who came in, was kept out, or had access on a day              [--on 2026-11-23] [--user NAME]
 
   invoke users     people's homes: list, archive, remove, hand over
   invoke doctor    every precondition, each with its remedy
@@ -145,6 +150,46 @@ def logs(context: Context, of: str = "", follow: bool = False, tail: str = "100"
 def doctor_(context: Context, json: bool = False) -> None:
     """Check every precondition; each check that fails names its remedy."""
     doctor.show(doctor.checks(settings_module.load()), as_json=json)
+
+
+@task(help={"email": "Whose: the e-mail with which they sign in."} | JSON)
+@verb
+def access(context: Context, email: str, json: bool = False) -> None:
+    """Explain step by step whether this e-mail would get in now; exit code 1 if not."""
+    client, settings = engine.require(), settings_module.load()
+    if not access_module.show_explanation(client, settings, email, as_json=json):
+        sys.exit(1)
+
+
+@task(
+    # -e and -f would be other options than with other verbs.
+    auto_shortflags=False,
+    help={
+        "user": "Only about this person or what they did: a name or an e-mail.",
+        "event": f"Only {', '.join(audit_module.EVENTS[:-1])} or {audit_module.EVENTS[-1]}.",
+        "since": "From this day on (UTC), e.g. 2026-11-01.",
+        "until": "Up to the end of this day.",
+        "on": "Who had access on this day?",
+        "format_": "table, csv or json.",
+    }
+    | JSON,
+)
+@verb
+def audit(
+    context: Context,
+    user: str = "",
+    event: str = "",
+    since: str = "",
+    until: str = "",
+    on: str = "",
+    format_: str = "table",
+    json: bool = False,
+) -> None:
+    """Show the audit log: who came in, was kept out, and why; or who had access on a day."""
+    asked = audit_module.question(user=user, event=event, since=since, until=until, on=on)
+    form = listing.form(format_, as_json=json)
+    client, settings = engine.require(), settings_module.load()
+    (access_module.show_day if asked.on else audit_module.show)(client, settings, asked, form)
 
 
 @task(

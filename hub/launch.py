@@ -18,16 +18,16 @@ import time
 from pathlib import Path
 
 HOME = Path("/srv/jupyterhub")
-TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
-OWN_TRUSTED = HOME / "secrets/ca.pem"
 
 
 def trust_own_certificates() -> None:
-    """Trust the site's certificates besides Debian's: closed networks sign outgoing TLS anew."""
-    if OWN_TRUSTED.is_file():
-        both = Path("/tmp/ca.pem")  # noqa: S108 - the hub's own tmpfs
-        both.write_bytes(TRUSTED.read_bytes() + b"\n" + OWN_TRUSTED.read_bytes())
-        os.environ["SSL_CERT_FILE"] = str(both)
+    """Trust the site's certificates besides Debian's: closed networks sign outgoing TLS anew.
+
+    The image sets SSL_CERT_FILE, so that programs that are run in the hub's container later trust the same.
+    """
+    own = HOME / "secrets/ca.pem"
+    trusted = [Path("/etc/ssl/certs/ca-certificates.crt"), *([own] if own.is_file() else [])]
+    Path(os.environ["SSL_CERT_FILE"]).write_bytes(b"\n".join(path.read_bytes() for path in trusted))
 
 
 # Python reads this once, when the libraries below are imported.

@@ -130,7 +130,7 @@ def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
 
 
 def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False) -> None:
-    """Build what changed, and replace the hub only.
+    """Build the hub if it changed, and replace it; nothing else is built, so that nothing else can be in the way.
 
     Raises:
         DropsondeError: No hub is running, the build failed, or the new hub does not start.
@@ -138,7 +138,7 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
     health.hub_container(client, settings)
     doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
-    build.build(client, settings, yes=yes)
+    build.build(client, settings, only="hub", yes=yes)
     if health.answers(settings.url):
         replace_hub(client, settings, tags)
         return

@@ -43,6 +43,19 @@ def _may_be_left_out(machine: ParseMachine) -> None:
     _complete_context(machine)
 
 
+def _next_verb_first(machine: ParseMachine, word: str) -> None:
+    """Start the verb that a word names, also where the verb before could still take a positional argument.
+
+    What bears a verb's name is given by its option: `science.pin --user status latest`.
+    """
+    known = machine.current_state == "context" and word in machine.contexts
+    if known and not machine.waiting_for_flag_value:
+        machine.see_context(word)
+    else:
+        _handle(machine, word)
+
+
 # invoke itself only knows positional arguments that must be there, and has no three-part message for a missing one.
-_complete_context = ParseMachine.complete_context
+_complete_context, _handle = ParseMachine.complete_context, ParseMachine.handle
 setattr(ParseMachine, "complete_context", _may_be_left_out)  # noqa: B010 - mypy knows no assigned methods
+setattr(ParseMachine, "handle", _next_verb_first)  # noqa: B010

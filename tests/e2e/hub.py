@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import docker
 from dropsonde_spawner import naming
 
-from infra import health, images
+from infra import health, images, versions
+from infra.versions import Version
 from tests.conftest import Stack
 
 HOME = "/home/jovyan"
@@ -83,6 +84,21 @@ class Hub:
             yield stranger
         finally:
             stranger.remove(force=True)
+
+    @contextmanager
+    def another_version(self, built: str) -> Iterator[Version]:
+        """Enter a version of this date into the record, not in use; put the record back afterwards.
+
+        It has the image and the volume of the one in use: filling others takes minutes, and is tested elsewhere.
+        """
+        settings = self.stack.settings
+        before = versions.read(self.client, settings)
+        other = replace(before.versions[before.in_use], id="0e2e0e2e0e2e", built=built)
+        versions.write(self.client, settings, versions.with_version(before, other))
+        try:
+            yield other
+        finally:
+            versions.write(self.client, settings, before)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

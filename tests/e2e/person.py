@@ -85,10 +85,13 @@ class Person:
         expect(self.file("demo.ipynb")).to_be_visible()
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
-    def restart_server(self) -> None:
-        """Stop the server and start it again, in the way that the demo notebook tells."""
+    def restart_server(self, way: Locator | None = None) -> None:
+        """Stop the server and start it again, as the demo notebook tells, or with a button that leads there."""
         with self.page.expect_popup() as popup:
-            self.menu("File", "Hub Control Panel")
+            if way is None:
+                self.menu("File", "Hub Control Panel")
+            else:
+                way.click()
         self.page.close()
         self.page = popup.value
         # The button does nothing before the page's program runs; JupyterHub's own tests wait for this, too.

@@ -72,7 +72,7 @@ def test_no_layer_holds_a_secret(
         "DEBIAN_MIRROR": with_secret(settings.debian_mirror or mirror, secret),
         "DEBIAN_SECURITY_MIRROR": with_secret(settings.debian_security_mirror or security, secret),
         "PYPI_INDEX": with_secret(settings.pypi_index or usual_index(), secret),
-        # Every build is told of it, this one fetches none; tests/integration/test_science.py has one fetched.
+        # Every build is told of it, this one fetches none; tests/integration/versions has one fetched.
         "CLIENTS": with_secret(f"https://files.example/client.tar.gz#sha256={'0' * 64}", secret),
     }
     try:

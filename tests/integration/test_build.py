@@ -58,6 +58,22 @@ def test_plan_lists_what_only_builds_and_nothing_else_is_built(copy: Tree, clien
         client.images.remove(tags["hub"])
 
 
+def test_failed_build_of_the_libraries_does_not_keep_a_mended_hub_back(copy: Tree, client: docker.DockerClient) -> None:
+    hub = copy.containers(client, "hub")[0].id
+    launch = (copy.folder / "hub/launch.py").read_text() + "\n# mended\n"
+    lists = (copy.folder / "notebook/science/r-core.txt").read_text() + "r-cran-no-such-package\n"
+    with copy.edited("hub/launch.py", launch), copy.edited("notebook/science/r-core.txt", lists):
+        error = fails(copy, "build").partition("Error:")[2]
+        assert "r-cran-no-such-package" in error
+        assert "ready: hub." in error
+        assert images.missing(client, images.tags(copy.settings, copy.folder)) == ["science"]
+        copy.invoke("reset")
+        assert copy.containers(client, "hub")[0].id != hub
+        mended = copy.invoke("dshell", "-c", "tail -n 1 launch.py").stdout
+    assert mended.strip() == "# mended"
+    copy.invoke("reset")
+
+
 def test_unknown_image_is_a_usage_error_that_names_the_known_ones(stack: Stack) -> None:
     error = fails(stack, "build", "--only", "hubb", code=2)
     assert "hubb" in error

@@ -1,6 +1,6 @@
 """Ctrl-C in the middle: no traceback, exit code 130, and the next run completes.
 
-The same for the filling of a science volume is in test_science.py.
+The same for the filling of a science volume is in versions/test_new_version.py.
 """
 
 from __future__ import annotations

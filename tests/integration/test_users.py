@@ -17,6 +17,7 @@ from tests.conftest import Stack
 from tests.integration.people import People, Person
 from tests.integration.tree import Tree
 from tests.integration.verbs import fails
+from tests.support import disk
 
 NEW_HOME = {"demo.ipynb", "demo-r.ipynb", "demo-scala.ipynb", "workflows"}
 """What everybody finds at the first login."""
@@ -82,10 +83,7 @@ def test_one_more_user_costs_next_to_nothing_on_disk(
     person = people.sign_in()
     person.open_lab()
     assert person.files() == NEW_HOME
-    home = homes(stack, person.name)[0]["bytes"]
-    chosen = [f"dropsonde.service={stack.name}", f"dropsonde.user={person.name}"]
-    listed = client.api.containers(filters={"label": chosen}, size=True)
-    written = listed[0].get("SizeRw", 0)
+    home, written = disk.of_user(stack, client, person.name)
     with capsys.disabled():
         print(f"\n  one more user: {home / 1000:.0f} kB in the home, {written / 1000:.0f} kB in the container")
     assert home + written < 1_000_000

@@ -1,6 +1,7 @@
-"""The figures of the science stack: `nox -s science` prints them at its end.
+"""The figures of the science stack: `nox -s science` prints them at its end, and fails if a size is over its limit.
 
-Times are medians in seconds; the two profiles start interleaved in one run, because machines are noisy.
+Times are medians in seconds and judged by people; the two profiles start interleaved in one run, because machines are
+noisy.
 """
 
 from __future__ import annotations
@@ -8,16 +9,30 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import sys
 from collections import Counter
 from typing import Any
 
 import docker
 
 from infra import console
+from infra.errors import DropsondeError
 from tests.bench import login_to_lab, timed
 from tests.conftest import ARTIFACTS, Stack, make_stack
+from tests.science.limits import IMAGE, USER, require_limits
+from tests.support import disk
+from tests.support.browserless import User
 
 RUNS = int(os.environ.get("BENCH_RUNS", "10"))
+
+
+def one_more_user(stack: Stack) -> float:
+    """Return the MB that a user takes who has opened JupyterLab and saved nothing."""
+    user = User(stack.url, "newcomer")
+    user.open_lab()
+    taken = sum(disk.of_user(stack, docker.from_env(), user.name))
+    user.stop()
+    return taken / 1e6
 
 
 def versions(stack: Stack) -> dict[str, dict[str, Any]]:
@@ -38,7 +53,7 @@ def main() -> None:
         for source, count in Counter(item["source"] for item in listed).items():
             figures[f"{profile}: packages, {source}"] = count
     image = docker.from_env().api.inspect_image(found["full"]["notebook_image"])
-    figures["notebook image (GB)"] = image["Size"] / 1e9
+    figures[IMAGE] = image["Size"] / 1e9
     starts: dict[str, list[float]] = {"core": [], "full": []}
     switches: list[float] = []
     for profile in starts:
@@ -52,9 +67,15 @@ def main() -> None:
         figures[f"{profile}: login to JupyterLab (s)"] = statistics.median(times)
     figures["  full to core"] = statistics.median(starts["full"]) / statistics.median(starts["core"])
     figures["switching the version (s)"] = statistics.median(switches)
+    figures[USER] = one_more_user(stack)
     console.table(("figure", "value"), [(name, f"{value:.2f}") for name, value in figures.items()])
     ARTIFACTS.mkdir(exist_ok=True)
     (ARTIFACTS / "science.json").write_text(json.dumps(figures, indent=2) + "\n")
+    try:
+        require_limits(figures)
+    except DropsondeError as error:
+        console.show_error(error)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python3 -m dropsonde_auth.explain EMAIL`: would this e-mail get in now, and what decides it? Changes nothing."""
+"""`python3 -m dropsonde_auth.explain EMAIL`: would this e-mail get in now, and what decides it?"""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
 
 from jupyterhub.app import JupyterHub
 
 from . import policy
 from .approval import Identity, SourceUnavailableError
+from .audit import AuditLog
 from .authenticator import ApprovalMixin
 from .emails import UnusableEmailError, canonical
 
 CONFIG = "/srv/jupyterhub/jupyterhub_config.py"
+
+
+class _NoLog(AuditLog):
+    def write(self, event: str, now: datetime | None = None, **facts: object) -> None:
+        pass
 
 
 @dataclass
@@ -60,6 +68,8 @@ async def _walk(authenticator: ApprovalMixin, text: str, steps: list[Step]) -> s
         steps.append(Step("Can this e-mail address be used?", "yes", f"It is compared as {user}."))
     provider = authenticator.login_service or "the sign-in form"
     steps.append(Step(f"Does {provider} prove that it is theirs?", "unknown", "Only they can show it, by signing in."))
+    # With providers whose user names are no addresses, a sign-in has told the hub which name belongs to it.
+    user = next((record.user for record in gate.records.all() if record.email == user), user)
     domains = list(getattr(authenticator, "hosted_domain", ()))
     if domains:
         steps.append(
@@ -85,10 +95,10 @@ async def _walk(authenticator: ApprovalMixin, text: str, steps: list[Step]) -> s
                 Step("Are they approved?", "unknown", "Admins need no approval here (APPROVAL_EXEMPT_ADMINS).")
             )
         return ""
-    return await _ask(authenticator, user, steps)
+    return await _ask(authenticator, user, canonical(text), steps)
 
 
-async def _ask(authenticator: ApprovalMixin, user: str, steps: list[Step]) -> str:
+async def _ask(authenticator: ApprovalMixin, user: str, email: str, steps: list[Step]) -> str:
     gate, source = authenticator.gate, authenticator.gate.source
     assert source is not None  # noqa: S101 - for the type checker: the caller looked
     question = f"Does {source.name} approve them?"
@@ -99,7 +109,7 @@ async def _ask(authenticator: ApprovalMixin, user: str, steps: list[Step]) -> st
             Step("What does the hub know of them?", "yes", f"At the last look their approval {state}: {record.reason}")
         )
     try:
-        answer = await source.look_up(Identity(user))
+        answer = await source.look_up(Identity(email))
     except SourceUnavailableError as error:
         steps.append(Step(question, "unknown", str(error), decides=True))
         return f"Find out why {source.name} does not answer; nobody can sign in meanwhile."
@@ -128,6 +138,7 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(78)
+    authenticator.audit = _NoLog(Path())  # an alarm about the approved list is the running hub's to give
     json.dump(asyncio.run(explain(authenticator, email)), sys.stdout)
 
 

@@ -144,6 +144,14 @@ class Gate:
                 "revoked", self.now(), user=user, email=record.email, reason=record.reason, by="hub", **facts
             )
 
+    def forget(self, record: Record) -> None:
+        """Forget a user whose account was deleted: the name may be given to somebody else."""
+        self.records.forget(record.user)
+        if record.revoked is None:
+            self.audit.write(
+                "revoked", user=record.user, email=record.email, reason="The account was deleted.", by="hub"
+            )
+
     # -- Inside --------------------------------------------------------------------------------------------------------
 
     def _unknown(self, user: str) -> Record:
@@ -180,10 +188,10 @@ class Gate:
             evidence, warned = answer.evidence if answer else now, old.warned if old else None
             new = Record(user, email, now, evidence, standing.expires, None, standing.reason, warned)
             self.records.put(new)
-            if old is None:
-                self.audit.write("approved", now, **facts)
-            elif old.ended is not None:
+            if old is not None and old.ended is not None:
                 self.audit.write("restored", now, **facts)
+            elif old is None or old.expires != standing.expires:
+                self.audit.write("approved", now, **facts)
             return
         if old is None or old.ended is None:
             kept = old or Record(user, email)

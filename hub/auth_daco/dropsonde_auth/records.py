@@ -92,7 +92,7 @@ class Records:
         self._database.execute(f"INSERT OR REPLACE INTO approvals ({', '.join(NAMES)}) VALUES ({marks})", texts)  # noqa: S608
 
     def forget(self, user: str) -> None:
-        """Remove the record of a user who was deleted: the name may be given to somebody else."""
+        """Remove a user's record."""
         self._database.execute("DELETE FROM approvals WHERE user = ?", [user])
 
     def close(self) -> None:

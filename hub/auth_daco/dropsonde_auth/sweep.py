@@ -49,7 +49,7 @@ class Sweep:
         names = {name for (name,) in database.query(orm.User.name)}
         for record in self._gate.records.all():
             if record.user not in names:
-                self._gate.records.forget(record.user)  # the account was deleted
+                self._gate.forget(record)
         active = {
             name for (name,) in database.query(orm.User.name).join(orm.APIToken, orm.APIToken.user_id == orm.User.id)
         }
@@ -70,8 +70,7 @@ class Sweep:
         """Revoke a user's sessions and tokens, then stop their servers; tried again at the next tick if that fails."""
         account = orm.User.find(self._app.db, name)
         if account is None:
-            self._gate.records.forget(name)
-            return
+            return  # the next look at all users forgets it
         tokens = self._close_doors(account)
         user = self._app.users[account]
         servers = [spawner for spawner in user.spawners.values() if spawner.active or spawner.pending]

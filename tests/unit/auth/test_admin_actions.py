@@ -11,7 +11,10 @@ from dropsonde_auth.handlers import audited as writing
 
 from .conftest import audited
 
-JANE, ADMIN = SimpleNamespace(name="jane@example.org", admin=False), SimpleNamespace(name="admin@example.org", admin=True)
+JANE, ADMIN = (
+    SimpleNamespace(name="jane@example.org", admin=False),
+    SimpleNamespace(name="admin@example.org", admin=True),
+)
 
 REQUESTS = [
     (ADMIN, "DELETE", "/hub/api/users/jane%40example.org/server", True),

@@ -580,8 +580,9 @@ async def test_a_bad_version_with_a_tag(publisher: Publisher, alarms: Alarms) ->
 async def endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
-    while True:
+    for _ in range(2000):  # more than anybody should read; other tasks have their turn
         await response.write(people(1000))
+        await asyncio.sleep(0)
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:

@@ -223,8 +223,9 @@ async def test_no_entry(handler: Any) -> None:
 async def endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    while True:
+    for _ in range(2000):  # more than anybody should read; other tasks have their turn
         await response.write(b" " * 65536)
+        await asyncio.sleep(0)
 
 
 async def slow_drip(request: web.Request) -> web.StreamResponse:

@@ -40,7 +40,7 @@ async def test_the_whole_life(gate: Gate, source: Source, clock: Clock, tmp_path
     await come_in(gate, source)
     assert gate.may_go_on(JANE)
     events = [line["event"] for line in audited(tmp_path / "audit")]
-    assert events == ["approved", "warned", "ended", "revoked", "restored"]
+    assert events == ["approved", "approved", "warned", "ended", "revoked", "restored"]
 
 
 async def test_a_renewed_approval_is_warned_of_again(gate: Gate, source: Source, clock: Clock, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a provider may answer, over real HTTP, and what becomes of it: a person signed in, or a plain word and no leak."""
+"""What a provider may answer, over real HTTP, and what becomes of it: a sign-in, or a plain word and no leak."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ async def provider() -> AsyncIterator[Provider]:
         post = get
 
     server = HTTPServer(
-        Application([("/token", Answer, {"name": "token"}), ("/user", Answer, {"name": "user"})], log_function=lambda _: None)
+        Application(
+            [("/token", Answer, {"name": "token"}), ("/user", Answer, {"name": "user"})], log_function=lambda _: None
+        )
     )
     socket, port = bind_unused_port()
     server.add_sockets([socket])
@@ -93,7 +95,13 @@ WRONG_ANSWERS = [
     ("user", 200, {"verified_email": True, "secret": SECRET}, 403, "what your e-mail address is"),
     ("user", 200, {"verified_email": True, "email": [SECRET]}, 403, "what your e-mail address is"),
     ("user", 200, {"verified_email": True, "email": "x" * 200_000 + "@example.org"}, 403, "e-mail"),
-    ("user", 200, {"verified_email": True, "email": "x" * 2_000_000 + "@example.org"}, 503, "did not answer as expected"),
+    (
+        "user",
+        200,
+        {"verified_email": True, "email": "x" * 2_000_000 + "@example.org"},
+        503,
+        "did not answer as expected",
+    ),
 ]
 
 
@@ -151,7 +159,9 @@ async def test_other_providers_have_the_same_gate(
     assert source.asked == [EMAIL, EMAIL]
 
 
-async def test_a_provider_that_proves_no_email_is_not_trusted(provider: Provider, tmp_path: Path, source: Source) -> None:
+async def test_a_provider_that_proves_no_email_is_not_trusted(
+    provider: Provider, tmp_path: Path, source: Source
+) -> None:
     source.approved[EMAIL] = None
     provider.user = (200, {"login": "Jane", "email": EMAIL})
     with pytest.raises(SignInError, match="403"):
