@@ -64,7 +64,7 @@ try:
 except ConfigurationError as error:
     stop(error.what, error.next_step)
 c.JupyterHub.template_vars = {"dev_mode": DEV_MODE, "approval_contact": c.ApprovalMixin.contact}
-c.JupyterHub.tornado_settings = {"log_function": audited(AuditLog(HOME / "data/audit"))}
+c.JupyterHub.tornado_settings.update({"log_function": audited(AuditLog(HOME / "data/audit"))})
 if DEV_MODE:
     # Files of the look and feel that are added while the hub runs are found without a restart.
     c.JupyterHub.jinja_environment_options = {"cache_size": 0}

@@ -44,13 +44,15 @@ def _may_be_left_out(machine: ParseMachine) -> None:
 
 
 def _next_verb_first(machine: ParseMachine, word: str) -> None:
-    """Start the verb that a word names, also where the verb before could still take a positional argument.
+    """Start the verb that a word names, or tell of this one, also where it could still take a positional argument.
 
     What bears a verb's name is given by its option: `science.pin --user status latest`.
     """
-    known = machine.current_state == "context" and word in machine.contexts
-    if known and not machine.waiting_for_flag_value:
+    free = machine.current_state == "context" and not machine.waiting_for_flag_value
+    if free and word in machine.contexts:
         machine.see_context(word)
+    elif free and word == "--help":
+        machine.initial.flags[word].value = machine.context.name
     else:
         _handle(machine, word)
 

@@ -48,6 +48,11 @@ def lived(site: Site, arrive: Arrive) -> tuple[Visitor, dict[str, str], Places]:
     visitor.start()
     secrets = {f"state cookie, {number}": value for number, value in enumerate(states)}
     secrets |= {"state in the address": query_of(back)["state"], "token of the visitor": visitor.token}
+    visitor.http.get("/hub/home")
+    # The others are no credentials: pages hold `_xsrf`, and JupyterHub logs its session id.
+    logins = {item.name: item.value or "" for item in visitor.http.cookies.jar if item.name.endswith("-login")}
+    assert logins
+    secrets |= logins
     for service in (site.daco, site.provider):
         for mode in ("down", "html"):
             other = arrive("outage")
@@ -66,6 +71,8 @@ def lived(site: Site, arrive: Arrive) -> tuple[Visitor, dict[str, str], Places]:
         "/hub/approval",
     ):
         pages[path] = visitor.http.get(path)
+    for page in pages.values():
+        page.headers.pop("Set-Cookie", None)  # their own browser's, and nobody else's
     places.texts = {f"page: {name}": f"{page.headers}\n{page.text}" for name, page in pages.items()}
     return visitor, secrets, places
 

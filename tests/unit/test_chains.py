@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from copy import deepcopy
 
 import pytest
 from invoke.parser import Parser
 
 import tasks
+from infra.settings import ROOT
 
 
 def parsed(line: str) -> list[tuple[str, dict[str, object]]]:
@@ -33,3 +36,11 @@ def parsed(line: str) -> list[tuple[str, dict[str, object]]]:
 )
 def test_a_verbs_name_starts_that_verb(line: str, expected: list[tuple[str, dict[str, object]]]) -> None:
     assert parsed(line) == expected
+
+
+@pytest.mark.parametrize("verb", ["access", "science.pin", "build"])
+def test_help_is_no_argument(verb: str) -> None:
+    asked = [sys.executable, "-m", "invoke", verb, "--help"]
+    told = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f" {verb} " in told
+    assert "Options:" in told

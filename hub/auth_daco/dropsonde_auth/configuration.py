@@ -207,6 +207,14 @@ def _provider(c: Any, site: Site, keys: Mapping[str, str]) -> type[ApprovalMixin
     c.OAuthenticator.client_id = keys["OAUTH_CLIENT_ID"]
     c.OAuthenticator.client_secret = keys["OAUTH_CLIENT_SECRET"]
     c.OAuthenticator.oauth_callback_url = keys["OAUTH_CALLBACK_URL"]
+    callback = re.fullmatch(r"(https?)(://[^/\s?#]+/)hub/oauth_callback", keys["OAUTH_CALLBACK_URL"])
+    if callback is None:
+        example = f"Write https://YOUR-HUB/hub/oauth_callback into {PRIVATE}, with your hub's name."
+        raise ConfigurationError("OAUTH_CALLBACK_URL is not the address of this hub's callback.", example)
+    if callback[1] == "https":
+        # Where people see the hub; its cookies are for https only then, also behind a TLS front.
+        c.JupyterHub.public_url = f"https{callback[2]}"
+        c.JupyterHub.tornado_settings.update({"xsrf_cookie_kwargs": {"secure": True}})
     for setting, trait in PROVIDER.items():
         if site.text(setting):
             c.OAuthenticator[trait] = site.text(setting)

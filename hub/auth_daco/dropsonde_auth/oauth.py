@@ -16,6 +16,7 @@ from .approval import Identity
 from .authenticator import ApprovalMixin
 from .emails import UnusableEmailError, canonical
 from .failures import SignInError
+from .oauth_handlers import CallbackHandler, LoginHandler
 
 # What a provider says of a person is short.
 LARGEST_ANSWER = 256 * 1024
@@ -24,6 +25,9 @@ OUR_CALLS = {"connect_timeout": 5.0, "request_timeout": 15.0}
 
 class ApprovedOAuthMixin(ApprovalMixin):
     """The same for providers that speak OAuth: their e-mail must be verified, their trouble is shown as theirs."""
+
+    login_handler = LoginHandler
+    callback_handler = CallbackHandler
 
     @default("http_client")
     def _many_at_a_time(self) -> AsyncHTTPClient:

@@ -12,7 +12,11 @@ from oauthenticator.generic import GenericOAuthenticator
 from traitlets.config import Config
 
 SECRET = "s3cret-value"
-OAUTH = {"OAUTH_CLIENT_ID": "id", "OAUTH_CLIENT_SECRET": SECRET, "OAUTH_CALLBACK_URL": "https://hub/hub/oauth_callback"}
+OAUTH = {
+    "OAUTH_CLIENT_ID": "id",
+    "OAUTH_CLIENT_SECRET": SECRET,
+    "OAUTH_CALLBACK_URL": "https://hub.example.org/hub/oauth_callback",
+}
 DACO = {"DACO_KEY": SECRET, "DACO_SECRET": SECRET, "DACO_TOKEN": SECRET, "DACO_TOKEN_SECRET": SECRET}
 URL = {"DACO_URL": "https://daco.example.org/ud_oauth/1/"}
 COMPLETE = OAUTH | DACO | URL
@@ -97,6 +101,7 @@ WRONG = [
     ({name: value for name, value in COMPLETE.items() if name != "DACO_TOKEN"}, "DACO_TOKEN"),
     (COMPLETE | {"DACO_URL": ""}, "DACO_URL"),
     (COMPLETE | {"DACO_URL": "http://daco.example.org/"}, "DACO_URL"),
+    (COMPLETE | {"OAUTH_CALLBACK_URL": "https://hub.example.org/"}, "OAUTH_CALLBACK_URL"),
     (COMPLETE | {"APPROVAL": "maybe"}, "APPROVAL"),
     (COMPLETE | {"APPROVAL": "list"}, "APPROVED_LIST"),
     (COMPLETE | {"APPROVAL": "list", "APPROVED_LIST": "http://example.org/list.csv"}, "APPROVED_LIST"),
