@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "signin"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -65,6 +65,14 @@ def _with_engine(session: nox.Session) -> None:
     """Make sure that there is an engine, and that nothing of our service is left when nox ends."""
     engine.ensure(yes=_agreed(session))
     _sweep_at_exit()
+
+
+def _with_browser(session: nox.Session) -> None:
+    _with_engine(session)
+    _sync(session, "e2e")
+    playwright = [f"{session.bin}/playwright"]
+    configured = settings.load().browser
+    session.env["BROWSER"] = browser.ensure(configured, yes=_agreed(session), playwright=playwright)
 
 
 @functools.cache
@@ -112,12 +120,15 @@ def integration(session: nox.Session) -> None:
 @nox.session
 def e2e(session: nox.Session) -> None:
     """A real browser against the running DEV_MODE stack."""
-    _with_engine(session)
-    _sync(session, "e2e")
-    playwright = [f"{session.bin}/playwright"]
-    configured = settings.load().browser
-    session.env["BROWSER"] = browser.ensure(configured, yes=_agreed(session), playwright=playwright)
+    _with_browser(session)
     _pytest(session, "tests/e2e", group="e2e")
+
+
+@nox.session
+def signin(session: nox.Session) -> None:
+    """Signing in as in production: a real OpenID Connect provider and a DACO service beside the hub, and a browser."""
+    _with_browser(session)
+    _pytest(session, "tests/signin", group="e2e")
 
 
 @nox.session

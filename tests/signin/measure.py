@@ -1,4 +1,4 @@
-"""Figures of signing in: `nox -s signin -- tests/signin/measure.py -s` prints them. Nothing here asserts a time."""
+"""Figures of signing in: `nox -s signin -- tests/signin/measure.py -s -k measure` prints them; no time is asserted."""
 
 from __future__ import annotations
 
