@@ -130,6 +130,11 @@ class Gate:
 
         await asyncio.gather(*(one(user) for user in users))
 
+    def expired(self) -> list[str]:
+        """Return the users whose approval has passed its known end, and was not found ended yet."""
+        now = self.now()
+        return [item.user for item in self.records.with_an_end() if item.expires is not None and item.expires <= now]
+
     def due(self) -> list[str]:
         """Return the users whose servers are to be stopped and whose tokens are to be revoked now."""
         limit = self.now() - self.rules.stop

@@ -78,9 +78,15 @@ class Records:
         rows = self._database.execute(f"SELECT {', '.join(NAMES)} FROM approvals ORDER BY user").fetchall()  # noqa: S608
         return map(_record, rows)
 
+    def with_an_end(self) -> Iterator[Record]:
+        """Yield the records of approvals in force of which an end is known."""
+        return self._where("ended IS NULL AND expires IS NOT NULL")
+
     def ended_unrevoked(self) -> Iterator[Record]:
         """Yield the records of approvals that have ended and whose servers may still run."""
-        where = "ended IS NOT NULL AND revoked IS NULL"
+        return self._where("ended IS NOT NULL AND revoked IS NULL")
+
+    def _where(self, where: str) -> Iterator[Record]:
         rows = self._database.execute(f"SELECT {', '.join(NAMES)} FROM approvals WHERE {where}").fetchall()  # noqa: S608
         return map(_record, rows)
 

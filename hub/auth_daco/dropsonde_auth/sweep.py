@@ -41,6 +41,7 @@ class Sweep:
                 await self._gate.review_all(self._users())
             except Exception:
                 LOG.exception("The approvals could not be reviewed")
+                self._tidy()
             await asyncio.sleep(self._authenticator.check_seconds)
 
     def _users(self) -> list[str]:
@@ -62,9 +63,16 @@ class Sweep:
         while True:
             await asyncio.sleep(TICK)
             try:
+                # An end that was known is not missed by the time between two looks.
+                await self._gate.review_all(self._gate.expired())
                 await asyncio.gather(*(self._end(user) for user in self._gate.due()))
             except Exception:
                 LOG.exception("Servers whose users' approval ended could not be stopped")
+                self._tidy()
+
+    def _tidy(self) -> None:
+        # The hub has one database session: half a change of ours must not be in anybody's way.
+        self._app.db.rollback()
 
     async def _end(self, name: str) -> None:
         """Revoke a user's sessions and tokens, then stop their servers; tried again at the next tick if that fails."""

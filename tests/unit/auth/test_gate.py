@@ -79,6 +79,19 @@ async def test_an_end_that_is_known_needs_no_source(gate: Gate, source: Source, 
     assert not (await gate.may_start(JANE)).in_force
 
 
+async def test_an_end_is_found_on_time_and_not_while_it_is_ahead(gate: Gate, source: Source, clock: Clock) -> None:
+    source.approved[JANE] = clock() + timedelta(hours=2)
+    await come_in(gate, source)
+    await come_in(gate, source, JOE)
+    assert gate.expired() == []
+    clock.forward(hours=2)
+    assert gate.expired() == [JANE]
+    await gate.review_all(gate.expired())
+    assert gate.expired() == []
+    clock.forward(minutes=10)
+    assert gate.due() == [JANE]
+
+
 async def test_a_clock_that_was_set_back_prolongs_nothing(gate: Gate, source: Source, clock: Clock) -> None:
     await come_in(gate, source)
     source.goes_away()
