@@ -89,7 +89,8 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py")
     session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/auth_daco/dropsonde_auth", "hub/launch.py")
     session.run("codespell")
-    session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/Dockerfile.*")))
+    dockerfiles = [*ROOT.glob("*/Dockerfile.*"), *ROOT.glob("tests/*/Dockerfile.*")]
+    session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in dockerfiles))
     session.run(
         "shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill", "notebook/dpkg-architecture"
     )
@@ -176,6 +177,8 @@ def lock(session: nox.Session) -> None:
     for part in ("core", "build"):
         own = [f"notebook/science/python-{part}.in", "--output-file", f"notebook/science/python-{part}.txt"]
         session.run(*science, "--constraint", full, *own, external=True)
+    beside = ["tests/signin/requirements.in", "--output-file", "tests/signin/requirements.txt"]
+    session.run(*compile_, "--python-version", "3.13", "--no-emit-index-url", *beside, external=True)
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     session.run(*npm, external=True)

@@ -191,8 +191,13 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         spawner.approval_refused = False
         await maybe_future(super().post_spawn_stop(user, spawner))
 
-    def notice(self, user: str) -> dict[str, str]:
-        """Return what a user should be told about their approval: `level` and `text`, empty where there is nothing."""
+    def notice(self, user: str, serving: bool) -> dict[str, str]:
+        """Return what a user should be told about their approval: `level` and `text`, empty where there is nothing.
+
+        Args:
+            user: Their name.
+            serving: Whether a server of theirs runs.
+        """
         standing = self.gate.known(user)
         if standing is None or not self.gate.needs_approval(user):
             return {}
@@ -200,8 +205,8 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         if standing.state is State.ENDED:
             record = self.gate.records.get(user)
             stop = (record.ended if record and record.ended else self.gate.now()) + self.gate.rules.stop
-            end = f" Save your work: your server stops at {stop:%H:%M} UTC. Your files are kept."
-            return {"level": "danger", "text": f"{standing.reason}{end}{ask}"}
+            end = f" Save your work: your server stops at {stop:%H:%M} UTC." if serving else ""
+            return {"level": "danger", "text": f"{standing.reason}{end} Your files are kept.{ask}"}
         if standing.expires is None or standing.expires - self.gate.now() > self.gate.rules.warn:
             return {}
         left = (standing.expires - self.gate.now()).days

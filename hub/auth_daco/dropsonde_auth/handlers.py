@@ -26,7 +26,8 @@ class ApprovalHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no t
         """Answer with `level` ("warning", "danger") and `text`, or with an empty object."""
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(self.authenticator.notice(self.current_user.name)))
+        user = self.current_user
+        self.finish(json.dumps(self.authenticator.notice(user.name, getattr(user, "active", False))))
 
 
 def audited(audit: AuditLog, log: Callable[[Any], None] = log_request) -> Callable[[Any], None]:

@@ -39,7 +39,8 @@ def people(count: int, expires: str = "") -> bytes:
 class Alarms(list[str]):
     """The alarms that were given."""
 
-    __call__ = list[str].append
+    def __call__(self, text: str) -> None:
+        self.append(text)
 
 
 @pytest.fixture
@@ -117,11 +118,7 @@ def test_lists(text: str, expected: dict[str, datetime | None]) -> None:
 def test_lists_that_are_refused(data: bytes, problem: str) -> None:
     with pytest.raises(MalformedListError) as caught:
         parse(data)
-    assert (
-        str(caught.value).startswith(problem)
-        or f"it holds a {problem}" in str(caught.value)
-        or (problem in str(caught.value) and ":" not in str(caught.value))
-    )
+    assert problem in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
@@ -455,7 +452,7 @@ class Publisher:
         self.requests: list[web.Request] = []
         self.special: Callable[[web.Request], Any] | None = None
 
-    async def __call__(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         if self.special:
             answer: web.StreamResponse = await self.special(request)
@@ -472,12 +469,13 @@ def publisher() -> Publisher:
 
 
 def at(base: str, alarms: Alarms, **options: Any) -> ApprovedList:
-    options = {"refresh": 0.0, "ssl_context": contexts()[1]} | options
-    return ApprovedList(f"{base}list%2F1.csv?key={SECRET}", alarm=alarms, **options)
+    return ApprovedList(
+        f"{base}list%2F1.csv?key={SECRET}", alarm=alarms, **{"refresh": 0.0, "ssl_context": contexts()[1], **options}
+    )
 
 
 async def test_an_address_is_asked_only_now_and_then(publisher: Publisher, alarms: Alarms) -> None:
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, refresh=60.0)
         await asyncio.gather(*(approved(source, n) for n in range(50)))
         publisher.data = people(11)
@@ -496,7 +494,7 @@ async def test_a_changed_list_is_fetched_beside_the_look_ups(publisher: Publishe
         fetched.set()
         return web.Response(body=people(11))
 
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, refresh=0.15)
         assert await approved(source, 10) == [False]
         publisher.special = slow
@@ -510,7 +508,7 @@ async def test_a_changed_list_is_fetched_beside_the_look_ups(publisher: Publishe
 
 
 async def test_after_a_quiet_time_look_ups_wait_for_the_list(publisher: Publisher, alarms: Alarms) -> None:
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, refresh=0.05)
         assert await approved(source, 9) == [True]
         publisher.data = people(9)
@@ -525,7 +523,7 @@ async def test_an_unchanged_list_is_not_sent_again(publisher: Publisher, alarms:
     publisher.headers = {"Last-Modified": format_datetime(modified, usegmt=True)}
     if header == "ETag":
         publisher.headers["ETag"] = '"one"'
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms)
         for _ in range(3):
             answer = await source.look_up(Identity("user1@example.org"))
@@ -544,7 +542,7 @@ async def test_an_unchanged_list_is_not_sent_again(publisher: Publisher, alarms:
 
 async def test_a_date_of_just_now_is_no_condition(publisher: Publisher, alarms: Alarms) -> None:
     publisher.headers = {"Last-Modified": format_datetime(datetime.now(UTC), usegmt=True)}
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms)
         assert await approved(source, 9) == [True]
         publisher.data = people(9)  # within the same second
@@ -557,7 +555,7 @@ async def test_a_date_of_just_now_is_no_condition(publisher: Publisher, alarms: 
 )
 async def test_the_date_of_a_list_without_one(publisher: Publisher, alarms: Alarms, headers: dict[str, str]) -> None:
     publisher.headers = headers
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms)
         answer = await source.look_up(Identity("user1@example.org"))
         await source.close()
@@ -566,7 +564,7 @@ async def test_the_date_of_a_list_without_one(publisher: Publisher, alarms: Alar
 
 async def test_a_bad_version_with_a_tag(publisher: Publisher, alarms: Alarms) -> None:
     publisher.headers = {"ETag": '"good"'}
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms)
         assert await approved(source, 9) == [True]
         publisher.data, publisher.headers = people(3), {"ETag": '"bad"'}
@@ -583,6 +581,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
     for _ in range(2000):  # more than anybody should read; other tasks have their turn
         await response.write(people(1000))
         await asyncio.sleep(0)
+    return response
 
 
 async def hang_up(request: web.Request) -> web.StreamResponse:
@@ -642,8 +641,8 @@ async def test_an_address_that_gives_no_list(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(places, "FETCH_SECONDS", 0.5)
-    async with serve(publisher) as base:
-        source = at(base, alarms, max_age=2.0)
+    async with serve(publisher.answer) as base:
+        source = at(base, alarms)
         publisher.special = special
         with pytest.raises(SourceUnavailableError, match=r"^The approved list cannot be read\.$"):
             await approved(source, 1)
@@ -656,9 +655,6 @@ async def test_an_address_that_gives_no_list(
         assert len(alarms) == 2
         assert problem in alarms[0]
         assert problem in alarms[1]
-        await asyncio.sleep(2.1)
-        with pytest.raises(SourceUnavailableError, match="could not be read since"):
-            await approved(source, 1)
         await source.close()
     for text in (
         *alarms,
@@ -668,8 +664,24 @@ async def test_an_address_that_gives_no_list(
         assert "example.org" not in text
 
 
+async def test_an_address_that_gives_no_list_for_too_long(publisher: Publisher, alarms: Alarms) -> None:
+    async with serve(publisher.answer) as base:
+        source = at(base, alarms, max_age=0.5)
+        assert await approved(source, 1) == [True]
+        publisher.special = replies(status=503)
+        assert await approved(source, 1) == [True]
+        await asyncio.sleep(0.6)
+        for _ in range(3):
+            with pytest.raises(SourceUnavailableError, match="could not be read since"):
+                await approved(source, 1)
+        assert len(alarms) == 2
+        publisher.special = None
+        assert await approved(source, 1) == [True]
+        await source.close()
+
+
 async def test_only_a_trusted_certificate_will_do(publisher: Publisher, alarms: Alarms) -> None:
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, ssl_context=ssl.create_default_context())
         with pytest.raises(SourceUnavailableError):
             await approved(source, 1)
@@ -678,7 +690,7 @@ async def test_only_a_trusted_certificate_will_do(publisher: Publisher, alarms: 
 
 
 async def test_the_key_of_an_address_is_not_written_down(publisher: Publisher, alarms: Alarms, tmp_path: Path) -> None:
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, state=tmp_path / "state")
         await approved(source, 1)
         await source.close()
@@ -693,7 +705,7 @@ def test_a_second_event_loop(file: Path, alarms: Alarms) -> None:
 
 
 async def test_closing_ends_a_fetch(publisher: Publisher, alarms: Alarms) -> None:
-    async with serve(publisher) as base:
+    async with serve(publisher.answer) as base:
         source = at(base, alarms, refresh=0.05)
         assert await approved(source, 1) == [True]
         publisher.special = drip
@@ -701,4 +713,4 @@ async def test_closing_ends_a_fetch(publisher: Publisher, alarms: Alarms) -> Non
         assert await approved(source, 1) == [True]
         async with asyncio.timeout(1):
             await source.close()
-        assert len(asyncio.all_tasks() - {asyncio.current_task()}) < 5
+        assert not [task for task in asyncio.all_tasks() if "ApprovedList" in repr(task)]

@@ -193,3 +193,23 @@ async def test_starting_a_server(
     assert (YES if await authenticator.refresh_user(user) else NO) == going_on
     clock.forward(minutes=10)
     assert bool(await authenticator.refresh_user(user)) == (starting == YES)
+
+
+async def test_what_people_are_told(tmp_path: Path, source: Source, clock: Clock) -> None:
+    authenticator = daco(tmp_path, source)
+    set_approval(source, EMAIL, FOREVER)
+    await outcome(authenticator, EMAIL, VERIFIED)
+    assert authenticator.notice(EMAIL, serving=True) == {}
+    source.approved[EMAIL] = clock() + timedelta(days=5)
+    await authenticator.gate.review_all([EMAIL])
+    warning = authenticator.notice(EMAIL, serving=True)
+    assert warning["level"] == "warning"
+    assert "in 5 days (2026-03-06 12:00 UTC)" in warning["text"]
+    del source.approved[EMAIL]
+    await authenticator.gate.review_all([EMAIL])
+    ended = authenticator.notice(EMAIL, serving=True)
+    assert ended["level"] == "danger"
+    assert "your server stops at 12:10 UTC" in ended["text"]
+    assert "daco@example.org" in ended["text"]
+    assert "server stops" not in authenticator.notice(EMAIL, serving=False)["text"]
+    assert authenticator.notice(OTHER, serving=False) == {}
