@@ -25,6 +25,11 @@ def other_hash(lock: str) -> str:
     )
 
 
+def names_of_volumes(copy: Tree, client: docker.DockerClient) -> set[str]:
+    """Return the names of the service's volumes; others may come and go beside it."""
+    return {volume.name for volume in client.volumes.list(filters={"label": f"dropsonde.service={copy.name}"})}
+
+
 @pytest.mark.parametrize(
     ("name", "edit", "named"),
     [
@@ -76,7 +81,7 @@ def test_what_does_not_work_inside_the_image_is_named_and_makes_no_version(
 ) -> None:
     """A declared package that is not in the lock, and a kernel that does not find its interpreter."""
     before = versions.read(client, copy.settings)
-    volumes = {volume.name for volume in client.volumes.list()}
+    volumes = names_of_volumes(copy, client)
     declared = (copy.folder / "notebook/science/python-core.in").read_text() + f"{ABSENT}>=1.0\n"
     dockerfile = (copy.folder / "notebook/Dockerfile.notebook").read_text() + "ENV JAVA_HOME=/nowhere\n"
     with (
@@ -90,10 +95,10 @@ def test_what_does_not_work_inside_the_image_is_named_and_makes_no_version(
     assert versions.read(client, copy.settings) == before
     assert "Nothing to do" in copy.invoke("up").stderr
     # What it filled is nobody's, and goes like all that is unused.
-    (filled,) = {volume.name for volume in client.volumes.list()} - volumes
+    (filled,) = names_of_volumes(copy, client) - volumes
     assert filled in fails(copy, "clean")
     copy.invoke("clean", "--yes")
-    assert {volume.name for volume in client.volumes.list()} == volumes
+    assert names_of_volumes(copy, client) == volumes
     listed = json.loads(copy.invoke("science", "--json").stdout)
     assert all(item["whole"] for item in listed)
     assert {item["id"] for item in listed} == set(before.versions)

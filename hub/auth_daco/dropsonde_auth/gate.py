@@ -17,6 +17,8 @@ from .policy import Rules, Standing, State
 from .records import Record, Records
 
 LOG = logging.getLogger(__name__)
+# Users who are reviewed at the same time: as many as DACO is asked about at a time.
+AT_A_TIME = 20
 
 
 def _not_barred(_user: str) -> str:
@@ -116,10 +118,15 @@ class Gate:
     # -- All users -----------------------------------------------------------------------------------------------------
 
     async def review_all(self, users: Iterable[str]) -> None:
-        """Review these users; the source bounds how many it is asked about at a time."""
+        """Review these users, a few at a time."""
+        left = iter(users)
+
+        async def some() -> None:
+            for user in left:
+                await asyncio.sleep(0)  # the hub serves pages between any two rounds
+                await one(user)
 
         async def one(user: str) -> None:
-            await asyncio.sleep(0)  # the hub serves pages between any two of them
             try:
                 record = self.records.get(user) or self._unknown(user)
                 if record.revoked is None:
@@ -128,7 +135,7 @@ class Gate:
             except Exception:
                 LOG.exception("The approval of %s could not be reviewed", user)
 
-        await asyncio.gather(*(one(user) for user in users))
+        await asyncio.gather(*(some() for _ in range(AT_A_TIME)))
 
     def expired(self) -> list[str]:
         """Return the users whose approval has passed its known end, and was not found ended yet."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from aiohttp import web
@@ -140,19 +140,28 @@ async def test_the_service_sees_the_very_address_and_the_signature(email: str) -
         "oauth_token": KEYS[2],
         "oauth_signature": "s3cret%2Fof%26hub&t0ken%2Bs3cret",  # RFC 5849 3.4.4: each quoted, "&" between them
     }
+    assert f"entity-id={quote(email, safe='')}&" in request.raw_path
     assert "+" not in request.raw_path  # some services take it for a blank, others do not
     assert "Authorization" not in request.headers
     assert "Cookie" not in request.headers
 
 
 async def test_each_request_is_signed_anew_and_cookies_are_not_kept() -> None:
-    async with asked(says(entry(), **{"Set-Cookie": f"{RECEIVED}=1; path=/"})) as (source, requests):
+    requests: list[web.Request] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        requests.append(request)
+        return web.json_response(entry(), headers={"Set-Cookie": f"{RECEIVED}=1; path=/"})
+
+    async with serve(handler) as base:
+        source = service(base.replace("127.0.0.1", "localhost"))  # addresses get no cookies in any case
         for _ in range(2):
             await source.look_up(Identity(EMAIL))
+        assert requests[0].transport is requests[1].transport  # one connection for both
+        await source.close()
     first, second = (dict(parse_qsl(request.query_string)) for request in requests)
     assert first["oauth_nonce"] != second["oauth_nonce"]
     assert "Cookie" not in requests[1].headers
-    assert requests[0].transport is requests[1].transport  # one connection for both
 
 
 @pytest.mark.parametrize(
