@@ -424,6 +424,28 @@ async def test_an_unchanged_file_never_gets_too_old(file: Path, tmp_path: Path, 
     assert not alarms
 
 
+async def test_a_newer_date_of_the_same_list_counts(file: Path, tmp_path: Path, alarms: Alarms) -> None:
+    state = tmp_path / "state"
+    source = ApprovedList(file, alarm=alarms, state=state)
+    for written in (1_700_000_000, 1_710_000_000):
+        os.utime(file, (written, written))
+        answer = await source.look_up(Identity("user1@example.org"))
+        assert answer.evidence == datetime.fromtimestamp(written, UTC)
+    file.unlink()
+    restarted = ApprovedList(file, alarm=alarms, state=state)
+    assert await restarted.look_up(Identity("user1@example.org")) == answer
+
+
+async def test_a_deleted_state_is_written_again(file: Path, tmp_path: Path, alarms: Alarms) -> None:
+    state = tmp_path / "state"
+    source = ApprovedList(file, alarm=alarms, state=state, refresh=0.0)
+    await approved(source, 1)
+    state.unlink()
+    await approved(source, 1)
+    assert state.is_file()
+    assert not alarms
+
+
 async def test_what_is_no_file(tmp_path: Path, alarms: Alarms) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path, tmp_path / "pipe"):
