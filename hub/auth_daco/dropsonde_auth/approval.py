@@ -27,7 +27,7 @@ class Answer:
 
     Attributes:
         approved: Whether the source says yes. An answer whose `expires` has passed is none: see `policy`.
-        reason: Why, for the person: a clause that follows "You are not approved:" or "You are approved:".
+        reason: Why, a sentence for the person.
         evidence: When that was true, with a time zone: the time of the answer, or the date of the list.
         expires: The first moment at which it is true no more, with a time zone; None: no end is known.
     """
