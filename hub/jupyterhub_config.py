@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+from dropsonde_auth import ApprovalMixin
 from dropsonde_auth.audit import AuditLog
 from dropsonde_auth.configuration import ConfigurationError, configure
 from dropsonde_auth.handlers import ApprovalHandler, audited
@@ -120,3 +121,11 @@ c.DropsondeSpawner.environment = {name: address for name, address in mirrors.ite
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):
     load_subconfig(str(extra))  # noqa: F821
+
+# Without the mix-in nobody would be asked for approval, and nobody would notice.
+chosen = c.JupyterHub.authenticator_class
+if not (isinstance(chosen, type) and issubclass(chosen, ApprovalMixin)):
+    stop(
+        f"hub/config.d sets JupyterHub.authenticator_class to {chosen}, which knows no approval.",
+        "Set OAUTH_PROVIDER in hub/environment instead, or wrap the class with dropsonde_auth.with_approval().",
+    )

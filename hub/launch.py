@@ -33,7 +33,6 @@ def trust_own_certificates() -> None:
 # Python reads this once, when the libraries below are imported.
 trust_own_certificates()
 
-from dropsonde_auth.authenticator import ApprovalMixin  # noqa: E402
 from dropsonde_auth.sweep import Sweep  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
 
@@ -50,9 +49,9 @@ class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
     async def start(self) -> None:
         """Serve, then begin to look at approvals whether anybody asks for a page or not."""
         await super().start()
-        if isinstance(self.authenticator, ApprovalMixin):
-            self.sweep = Sweep(self, self.authenticator)
-            self.sweep.begin()
+        # jupyterhub_config.py has made sure that the authenticator knows approval.
+        self.sweep = Sweep(self, self.authenticator)
+        self.sweep.begin()
 
 
 def make_proxy_token() -> None:

@@ -84,6 +84,10 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
             return "This account is blocked on this hub."
         if self.allowed_users and user not in self.allowed_users | self.admin_users:
             return "This account is not on this hub's list of users."
+        # An empty list lets in nobody but admins where neither approval nor another rule of the site does.
+        no_rule = self.approval_is_enough and not self.gate.needs_approval(user) and not self.everybody
+        if no_rule and user not in self.admin_users:
+            return "This account is not on this hub's list of users."
         return ""
 
     # -- Signing in ----------------------------------------------------------------------------------------------------
@@ -165,6 +169,8 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         except (HTTPClientError, OSError, TimeoutError) as error:
             record = self.gate.records.get(user.name)
             self.log.warning("%s did not answer: %s", self.login_service, type(error).__name__)
+            if not self.gate.needs_approval(user.name):
+                return True
             if record is None or record.confirmed is None:
                 return False
             return self.gate.now() - record.confirmed < self.gate.rules.outage

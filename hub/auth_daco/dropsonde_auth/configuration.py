@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.auth import Authenticator, DummyAuthenticator
+from oauthenticator.google import GoogleOAuthenticator
 
 from .approval import ApprovalSource
 from .approved_list import ApprovedList
@@ -137,7 +138,7 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ, home: Path = Path
     c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True
     # For sites whose additions turn on `enable_auth_state`; our own sign-in keeps no token of a provider.
-    c.CryptKeeper["keys"] = [generated(home / "data/crypt_key")]
+    c.CryptKeeper["keys"] = [site.private("JUPYTERHUB_CRYPT_KEY") or generated(home / "data/crypt_key")]
 
 
 def _source_name(site: Site, default: str) -> str:
@@ -222,6 +223,11 @@ def _provider(c: Any, site: Site, keys: Mapping[str, str]) -> type[ApprovalMixin
         c.OAuthenticator.username_claim = "email"
     if name == "generic-oauth" or site.text("OAUTH_SCOPE"):
         c.OAuthenticator.scope = site.text("OAUTH_SCOPE", "openid email").split()
+    if site.names("HOSTED_DOMAINS") and not issubclass(provider, GoogleOAuthenticator):
+        raise ConfigurationError(
+            f"HOSTED_DOMAINS means nothing to OAUTH_PROVIDER={name}.",
+            f"Empty it in {PUBLIC}; ALLOWED_USERS, or the provider's own settings in hub/config.d, narrow it.",
+        )
     # Names are whole e-mail addresses, with one hosted domain as with many.
     c.GoogleOAuthenticator.hosted_domain = sorted(site.names("HOSTED_DOMAINS"))
     c.GoogleOAuthenticator.strip_domain = False

@@ -198,8 +198,10 @@ class Gate:
                 self.records.put(replace(old, reason=standing.reason))
             return
         if standing.state is State.APPROVED:
-            evidence, warned = answer.evidence if answer else now, old.warned if old else None
-            new = Record(user, email, now, evidence, standing.expires, None, standing.reason, warned)
+            # Only what a source said is its last yes; without one, or for an exempt admin, there is none.
+            confirmed, evidence = (now, answer.evidence) if answer else (None, None)
+            warned = old.warned if old else None
+            new = Record(user, email, confirmed, evidence, standing.expires, None, standing.reason, warned)
             self.records.put(new)
             if old is not None and old.ended is not None:
                 self.audit.write("restored", now, **facts)

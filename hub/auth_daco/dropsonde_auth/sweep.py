@@ -72,20 +72,28 @@ class Sweep:
 
     def _tidy(self) -> None:
         # The hub has one database session: half a change of ours must not be in anybody's way.
-        self._app.db.rollback()
+        try:
+            self._app.db.rollback()
+        except Exception:
+            LOG.exception("The hub's database cannot be used")
 
     async def _end(self, name: str) -> None:
         """Revoke a user's sessions and tokens, then stop their servers; tried again at the next tick if that fails."""
         account = orm.User.find(self._app.db, name)
         if account is None:
             return  # the next look at all users forgets it
-        tokens = self._close_doors(account)
-        user = self._app.users[account]
-        servers = [spawner for spawner in user.spawners.values() if spawner.active or spawner.pending]
         async with self._stops:
+            if name not in self._gate.due():
+                return  # approved again while others were stopped
+            tokens = self._close_doors(account)
+            user = self._app.users[account]
+            servers = [spawner for spawner in user.spawners.values() if spawner.active or spawner.pending]
             for spawner in servers:
                 await self._stop(user, spawner)
-        if not any(spawner.active or spawner.pending for spawner in user.spawners.values()):
+        # Whoever was approved again meanwhile has signed in anew, and has nothing that is void.
+        if name in self._gate.due() and not any(
+            spawner.active or spawner.pending for spawner in user.spawners.values()
+        ):
             self._gate.revoked(name, {"servers": len(servers), "tokens": tokens})
 
     def _close_doors(self, account: Any) -> int:
@@ -102,7 +110,9 @@ class Sweep:
             return  # it starts or stops right now: the next tick finds it settled
         spawner._stop_pending = True  # as JupyterHub's own handlers mark it, against a second stop at the same time
         try:
-            await self._app.proxy.delete_user(user, spawner.name)
-            await user.stop(spawner.name)
+            try:
+                await self._app.proxy.delete_user(user, spawner.name)
+            finally:
+                await user.stop(spawner.name)
         finally:
             spawner._stop_pending = False

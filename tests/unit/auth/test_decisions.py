@@ -213,3 +213,24 @@ async def test_what_people_are_told(tmp_path: Path, source: Source, clock: Clock
     assert "daco@example.org" in ended["text"]
     assert "server stops" not in authenticator.notice(EMAIL, serving=False)["text"]
     assert authenticator.notice(OTHER, serving=False) == {}
+
+
+async def test_an_emptied_list_admits_nobody_where_nothing_else_does(tmp_path: Path, source: Source) -> None:
+    none = {"approval_source": None}
+    authenticator = daco(tmp_path, source, allowed_users={EMAIL}, **none)
+    assert await outcome(authenticator, EMAIL, VERIFIED) == YES
+    emptied = daco(tmp_path, source, **none)
+    assert await outcome(emptied, EMAIL, VERIFIED) == NO
+    await emptied.gate.review_all([EMAIL])
+    with pytest.raises(NotApprovedError):
+        await emptied.pre_spawn_start(SimpleNamespace(name=EMAIL), SimpleNamespace())
+    assert await outcome(emptied, ADMIN, VERIFIED) == YES
+
+
+async def test_what_no_source_said_is_no_yes_in_an_outage(tmp_path: Path, source: Source) -> None:
+    exempt = daco(tmp_path, source, exempt_admins=True)
+    assert await outcome(exempt, ADMIN, VERIFIED) == YES
+    later = daco(tmp_path, source, exempt_admins=False)
+    set_approval(source, ADMIN, AWAY)
+    with pytest.raises(NotApprovedError):
+        await later.pre_spawn_start(SimpleNamespace(name=ADMIN), SimpleNamespace())
