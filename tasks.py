@@ -129,7 +129,8 @@ def dshell(context: Context, command: str = "") -> None:
 @verb
 def status(context: Context, json: bool = False) -> None:
     """Show who is running, since when, memory, volumes and their sizes, and versions."""
-    overview.show_status(engine.require(), settings_module.load(), as_json=json)
+    settings = settings_module.load()  # a wrong setting is said whether an engine answers or not
+    overview.show_status(engine.require(), settings, as_json=json)
 
 
 @task(
