@@ -30,12 +30,15 @@ class Answer:
         reason: Why, a sentence for the person.
         evidence: When that was true, with a time zone: the time of the answer, or the date of the list.
         expires: The first moment at which it is true no more, with a time zone; None: no end is known.
+        as_of: For a source that answers from a copy: when that was last compared with the original, with a time zone.
+            None: just now.
     """
 
     approved: bool
     reason: str
     evidence: datetime
     expires: datetime | None = None
+    as_of: datetime | None = field(default=None, compare=False)  # two readings may say the same
 
 
 class SourceUnavailableError(Exception):

@@ -45,7 +45,8 @@ class ApprovedList:
     in force stays so until a good one comes, and an alarm says why. To accept a list that really shrank, raise
     APPROVED_LIST_MAX_SHRINK and restart the hub.
 
-    Where nothing can be read at all, the list in force answers for `max_age`; after it nobody can be looked up.
+    Where nothing can be read at all, the list in force answers for `max_age`, and each answer says of when it is; after
+    that nobody can be looked up.
 
     Args:
         location: The path of a file, at which every look-up looks, or an https address, asked every `refresh` seconds.
@@ -97,18 +98,19 @@ class ApprovedList:
         good = self._good
         if good is None:
             raise SourceUnavailableError("The approved list cannot be read.")
+        as_of = datetime.fromtimestamp(self._read_at, UTC)
         if time.time() - self._read_at > self._max_age:
-            since = f"since {_minute(datetime.fromtimestamp(self._read_at, UTC))}"
+            since = f"since {_minute(as_of)}"
             self._complain("age", f"could not be read {since}, and nobody can be looked up any more.")
             raise SourceUnavailableError(f"The approved list could not be read {since}.")
         if identity.email not in good.entries:
-            return Answer(False, "This e-mail address is not on the approved list.", good.date)
+            return Answer(False, "This e-mail address is not on the approved list.", good.date, as_of=as_of)
         expires = good.entries[identity.email]
         if expires is not None and expires <= datetime.now(UTC):
             reason = f"Approval ended on {expires - timedelta(microseconds=1):%Y-%m-%d}."
         else:
             reason = "This e-mail address is on the approved list."
-        return Answer(True, reason, good.date, expires)
+        return Answer(True, reason, good.date, expires, as_of)
 
     async def close(self) -> None:
         """End a reading that is under way."""

@@ -61,7 +61,7 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         self.audit = AuditLog(data / "audit")
         hours, minutes, days = self.outage_hours, self.stop_minutes, self.warn_days
         self.gate = Gate(
-            source=self.approval_source(self._alarm) if self.approval_source else None,
+            source=self.approval_source(self.alarm) if self.approval_source else None,
             records=Records(data / "approvals.sqlite"),
             audit=self.audit,
             rules=Rules(timedelta(hours=hours), timedelta(minutes=minutes), timedelta(days=days)),
@@ -74,9 +74,10 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         if not (self.approval_source or self.everybody):
             super().check_allow_config()
 
-    def _alarm(self, text: str) -> None:
-        self.log.error("%s", text)
-        self.audit.write("alarm", reason=text)
+    def alarm(self, text: str, user: str = "") -> None:
+        """Tell the operator something, about a user or all: in the hub's log and in the audit log."""
+        self.log.error("%s%s", f"{user}: " if user else "", text)
+        self.audit.write("alarm", user=user, reason=text)
 
     def _barred(self, user: str) -> str:
         """Return why a user may not come in, by the hub's own lists as they are now."""
@@ -192,7 +193,9 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
 
     async def post_spawn_stop(self, user: Any, spawner: Any) -> None:
         """Write down that a server was stopped; JupyterHub also calls this after a start that was refused."""
-        if not getattr(spawner, "approval_refused", False):
+        if getattr(spawner, "stop_failed", False):
+            self.alarm("The server could not be stopped; it may still run (`docker ps`).", user.name)
+        elif not getattr(spawner, "approval_refused", False):
             self.audit.write("stop", user=user.name)
         spawner.approval_refused = False
         await maybe_future(super().post_spawn_stop(user, spawner))

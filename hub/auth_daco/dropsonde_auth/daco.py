@@ -156,9 +156,6 @@ async def _never_repeated(request: aiohttp.ClientRequest, send: aiohttp.ClientHa
 async def _judge(response: aiohttp.ClientResponse, email: str) -> Answer:
     """Return what a response says about somebody."""
     status = response.status
-    is_json = response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"
-    if status == 404 and is_json:
-        return Answer(False, NO_ENTRY, datetime.now(UTC))
     if status != 200:
         LOG.warning("DACO answered with status %d", status)
     if status in {401, 403}:
@@ -166,8 +163,9 @@ async def _judge(response: aiohttp.ClientResponse, email: str) -> Answer:
     if status == 429 or status >= 500:
         raise _PassingError("DACO answered that it cannot answer now.")
     if status != 200:
+        # 404 as well: a wrong address or a proxy between says so too, and would end everybody's approval.
         raise _unusable("it has an unexpected status")
-    if not is_json:
+    if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise _unusable("it is not JSON")
     try:
         body = await read_body(response, LARGEST_ANSWER)

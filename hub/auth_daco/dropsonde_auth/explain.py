@@ -109,7 +109,7 @@ async def _ask(authenticator: ApprovalMixin, user: str, email: str, steps: list[
             Step("What does the hub know of them?", "yes", f"At the last look their approval {state}: {record.reason}")
         )
     try:
-        answer = await source.look_up(Identity(email))
+        answer = await gate.look_up(Identity(email), policy.FRESH)
     except SourceUnavailableError as error:
         steps.append(Step(question, "unknown", str(error), decides=True))
         return f"Find out why {source.name} does not answer; nobody can sign in meanwhile."

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import policy
@@ -70,7 +70,7 @@ class Gate:
 
     async def admit(self, user: str, identity: Identity) -> Standing:
         """Judge somebody who signs in: only a yes that was given just now counts."""
-        standing, answer = await self._judge(user, identity, None)
+        standing, answer = await self._judge(user, identity, None, policy.FRESH)
         if standing.outage or (not standing.in_force and self.records.get(user) is None):
             return standing  # neither a yes nor a no, or a stranger: nothing is to be remembered
         self._keep(user, identity.email, standing, answer)
@@ -89,7 +89,7 @@ class Gate:
             standing, answer = Standing(State.ENDED, "Please sign in again: your e-mail address is not known."), None
             email = record.email
         else:
-            standing, answer = await self._judge(record.user, Identity(email), record.last_yes)
+            standing, answer = await self._judge(record.user, Identity(email), record.last_yes, self.rules.outage)
         # While it was asked, a sign-in may have changed what is known.
         newer = self.records.get(record.user)
         if newer is None or newer == record:
@@ -118,9 +118,9 @@ class Gate:
 
     # -- All users -----------------------------------------------------------------------------------------------------
 
-    async def review_all(self, users: Iterable[str]) -> None:
-        """Review these users, a few at a time."""
-        left = iter(users)
+    async def review_all(self, users: Iterable[str]) -> list[str]:
+        """Review these users, a few at a time; return those whose approval was in force before, and is not any more."""
+        left, ended = iter(users), []
 
         async def some() -> None:
             for user in left:
@@ -129,14 +129,23 @@ class Gate:
 
         async def one(user: str) -> None:
             try:
-                record = self.records.get(user) or self._unknown(user)
+                before = self.records.get(user)
+                record = before or self._unknown(user)
                 if record.revoked is None:
                     standing = await self.review(record)
                     self._warn(user, standing)
+                    if not standing.in_force and before is not None and before.ended is None:
+                        ended.append(user)
             except Exception:
                 LOG.exception("The approval of %s could not be reviewed", user)
 
         await asyncio.gather(*(some() for _ in range(AT_A_TIME)))
+        return ended
+
+    async def still_ended(self, user: str) -> bool:
+        """Ask once more about somebody who is due: one wrong no ends nobody's work if the source takes it back."""
+        record = self.records.get(user)
+        return record is not None and record.ended is not None and not (await self.review(record)).in_force
 
     def expired(self) -> list[str]:
         """Return the users whose approval has passed its known end, and was not found ended yet."""
@@ -171,22 +180,44 @@ class Gate:
         return Record(user, user)
 
     async def _judge(
-        self, user: str, identity: Identity, last: policy.Confirmed | None
+        self, user: str, identity: Identity, last: policy.Confirmed | None, limit: timedelta
     ) -> tuple[Standing, Answer | None]:
+        """Judge somebody by an answer of the source that is not older than a limit."""
         barred = self.barred(user)
         if barred:
             return Standing(State.ENDED, barred), None
         if self.source is None or self.exempt(user):
             return Standing(State.APPROVED, "This hub asks for no approval." if self.source is None else "Admin."), None
         try:
-            answer = await self.source.look_up(identity)
+            answer = await self.look_up(identity, limit)
         except SourceUnavailableError as error:
             return policy.judge_outage(str(error), last, self.rules, self.now()), None
+        return policy.judge_answer(answer, self.now()), answer
+
+    async def look_up(self, identity: Identity, limit: timedelta) -> Answer:
+        """Ask the source about somebody.
+
+        Args:
+            identity: Whom.
+            limit: How old the copy may be from which a source answers.
+
+        Raises:
+            SourceUnavailableError: There is no answer that counts.
+        """
+        source = self.source
+        assert source is not None  # noqa: S101 - for the type checker: who needs no approval is not asked about
+        try:
+            answer = await source.look_up(identity)
+        except SourceUnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no yes
             # A mistake in the source is no yes. Its text may hold an address with keys.
-            LOG.error("The approval source %s failed with %s", self.source.name, type(error).__name__)  # noqa: TRY400
-            return policy.judge_outage(f"{self.source.name} could not be asked.", last, self.rules, self.now()), None
-        return policy.judge_answer(answer, self.now()), answer
+            LOG.error("The approval source %s failed with %s", source.name, type(error).__name__)  # noqa: TRY400
+            raise SourceUnavailableError(f"{source.name} could not be asked.") from None
+        if not policy.is_current(answer, limit, self.now()):
+            name = source.name[0].upper() + source.name[1:]
+            raise SourceUnavailableError(f"{name} could not be read since {answer.as_of:%Y-%m-%d %H:%M} UTC.")
+        return answer
 
     def _keep(self, user: str, email: str, standing: Standing, answer: Answer | None) -> None:
         """Write down a finding, and into the audit log what it changed."""
@@ -199,7 +230,7 @@ class Gate:
             return
         if standing.state is State.APPROVED:
             # Only what a source said is its last yes; without one, or for an exempt admin, there is none.
-            confirmed, evidence = (now, answer.evidence) if answer else (None, None)
+            confirmed, evidence = (answer.as_of or now, answer.evidence) if answer else (None, None)
             warned = old.warned if old else None
             new = Record(user, email, confirmed, evidence, standing.expires, None, standing.reason, warned)
             self.records.put(new)

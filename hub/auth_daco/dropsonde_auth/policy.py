@@ -74,8 +74,17 @@ def day(moment: datetime) -> str:
     return f"{moment - timedelta(microseconds=1):%Y-%m-%d}"
 
 
+# A sign-in wants a fresh answer; a copy is fresh while a reading or two of the original may have failed.
+FRESH = timedelta(minutes=15)
+
+
+def is_current(answer: Answer, limit: timedelta, now: datetime) -> bool:
+    """Return whether an answer is no older than a limit; one from the future is as old as the clock is wrong."""
+    return answer.as_of is None or abs(now - answer.as_of) < limit
+
+
 def judge_answer(answer: Answer, now: datetime) -> Standing:
-    """Judge what a source has just said."""
+    """Judge what a source has said."""
     if not answer.approved:
         return Standing(State.ENDED, answer.reason)
     if answer.expires is not None and answer.expires <= now:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from .policy import Confirmed
 
+LOG = logging.getLogger(__name__)
 TABLE = """
 CREATE TABLE IF NOT EXISTS approvals (
     user TEXT PRIMARY KEY, email TEXT NOT NULL, confirmed TEXT, evidence TEXT, expires TEXT,
@@ -57,7 +59,11 @@ TIMES = {"confirmed", "evidence", "expires", "ended", "warned", "revoked"}
 
 
 class Records:
-    """The table. Each change is one short transaction."""
+    """The table. Each change is one short transaction.
+
+    What cannot be written, as on a full disk, counts all the same: it is kept in memory until it can be written. An
+    approval that ended must not go on because nobody could write that down.
+    """
 
     def __init__(self, path: Path | str) -> None:
         if path != ":memory:":
@@ -67,39 +73,70 @@ class Records:
         # A power cut may take back the last moment; the sweep finds it again.
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.execute(TABLE)
+        self._unwritten: dict[str, Record | None] = {}  # None: forgotten
 
     def get(self, user: str) -> Record | None:
         """Return a user's record, None for somebody who never signed in."""
+        if user in self._unwritten:
+            return self._unwritten[user]
         row = self._database.execute(f"SELECT {', '.join(NAMES)} FROM approvals WHERE user = ?", [user]).fetchone()  # noqa: S608 - our own names
         return _record(row) if row else None
 
     def all(self) -> Iterator[Record]:
         """Yield all records, by user."""
-        rows = self._database.execute(f"SELECT {', '.join(NAMES)} FROM approvals ORDER BY user").fetchall()  # noqa: S608
-        return map(_record, rows)
+        return self._where("TRUE")
 
     def with_an_end(self) -> Iterator[Record]:
         """Yield the records of approvals in force of which an end is known."""
-        return self._where("ended IS NULL AND expires IS NOT NULL")
+        return (
+            item for item in self._where("ended IS NULL AND expires IS NOT NULL") if not item.ended and item.expires
+        )
 
     def ended_unrevoked(self) -> Iterator[Record]:
         """Yield the records of approvals that have ended and whose servers may still run."""
-        return self._where("ended IS NOT NULL AND revoked IS NULL")
+        return (
+            item for item in self._where("ended IS NOT NULL AND revoked IS NULL") if item.ended and not item.revoked
+        )
 
     def _where(self, where: str) -> Iterator[Record]:
-        rows = self._database.execute(f"SELECT {', '.join(NAMES)} FROM approvals WHERE {where}").fetchall()  # noqa: S608
-        return map(_record, rows)
+        """Yield the records that are written and fit, and all that are not written, by user."""
+        columns = ", ".join(NAMES)
+        rows = self._database.execute(f"SELECT {columns} FROM approvals WHERE {where}").fetchall()  # noqa: S608
+        found: dict[str, Record | None] = {record.user: record for record in map(_record, rows)}
+        found |= self._unwritten
+        return (record for _, record in sorted(found.items()) if record is not None)
 
     def put(self, record: Record) -> None:
         """Write one record, new or in place of the user's old one."""
+        self._unwritten[record.user] = record
+        self.write()
+
+    def forget(self, user: str) -> None:
+        """Remove a user's record."""
+        self._unwritten[user] = None
+        self.write()
+
+    def write(self) -> bool:
+        """Write what is not written yet; return whether nothing is left."""
+        problem = None
+        for user, record in list(self._unwritten.items()):
+            try:
+                self._write(user, record)
+                del self._unwritten[user]
+            except sqlite3.Error as error:
+                problem = error
+        if problem:
+            LOG.error("Approvals cannot be written down, they are remembered until then: %s", problem)
+        return not self._unwritten
+
+    def _write(self, user: str, record: Record | None) -> None:
+        if record is None:
+            self._database.execute("DELETE FROM approvals WHERE user = ?", [user])
+            return
         values = [getattr(record, name) for name in NAMES]
         texts = [value.isoformat() if isinstance(value, datetime) else value for value in values]
         marks = ", ".join("?" * len(NAMES))
         self._database.execute(f"INSERT OR REPLACE INTO approvals ({', '.join(NAMES)}) VALUES ({marks})", texts)  # noqa: S608
-
-    def forget(self, user: str) -> None:
-        """Remove a user's record."""
-        self._database.execute("DELETE FROM approvals WHERE user = ?", [user])
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jupyterhub import orm
@@ -11,9 +13,12 @@ from jupyterhub import orm
 from .authenticator import ApprovalMixin
 
 LOG = logging.getLogger(__name__)
-# Seconds between two looks for servers that are due to be stopped.
-TICK = 1.0
-STOPS_AT_A_TIME = 10
+# Seconds between two looks for servers that are due to be stopped, and from a stop that failed to its next try.
+TICK, AGAIN = 1.0, 5.0
+# Servers that are stopped at the same time, and seconds that one may take.
+STOPS_AT_A_TIME, LONGEST_STOP = 20, 60.0
+# So many approvals that end at once, and such a share of all, may be a mistake of the source's.
+MANY, LARGE_SHARE = 5, 0.2
 
 
 class Sweep:
@@ -28,21 +33,47 @@ class Sweep:
         self._app = app
         self._authenticator = authenticator
         self._gate = authenticator.gate
-        self._stops = asyncio.Semaphore(STOPS_AT_A_TIME)
+        self._places = asyncio.Semaphore(STOPS_AT_A_TIME)
         self._tasks: list[asyncio.Task[None]] = []
+        self._endings: dict[str, asyncio.Task[None]] = {}
+        self._void: Counter[str] = Counter()  # tokens, by user, until all of their end is done
+        self._stopped: Counter[str] = Counter()  # servers, likewise
+        self._troubled: set[str] = set()
 
     def begin(self) -> None:
         """Begin, on the hub's loop; the first look is at once, because approvals may have ended while no hub ran."""
-        self._tasks = [asyncio.create_task(self._review()), asyncio.create_task(self._revoke())]
+        loops = (
+            (self._review, self._authenticator.check_seconds, "The approvals could not be reviewed"),
+            (self._expire, TICK, "Approvals with a known end could not be reviewed"),
+            (self._revoke, TICK, "Approvals that ended could not be looked up"),
+        )
+        self._tasks = [asyncio.create_task(self._always(*loop)) for loop in loops]
 
-    async def _review(self) -> None:
+    def end(self) -> None:
+        """End, with what is under way."""
+        for task in [*self._tasks, *self._endings.values()]:
+            task.cancel()
+
+    async def _always(self, work: Callable[[], Awaitable[None]], pause: float, trouble: str) -> None:
         while True:
             try:
-                await self._gate.review_all(self._users())
+                await work()
             except Exception:
-                LOG.exception("The approvals could not be reviewed")
+                LOG.exception("%s", trouble)
                 self._tidy()
-            await asyncio.sleep(self._authenticator.check_seconds)
+            await asyncio.sleep(pause)
+
+    # -- Looking -------------------------------------------------------------------------------------------------------
+
+    async def _review(self) -> None:
+        in_force = sum(record.ended is None for record in self._gate.records.all())
+        ended = await self._gate.review_all(self._users())
+        if len(ended) >= MANY and len(ended) > LARGE_SHARE * in_force:
+            minutes = f"{self._authenticator.stop_minutes:g} minutes"
+            self._authenticator.alarm(
+                f"{len(ended)} of {in_force} approvals ended at once. If {self._gate.source_name or 'a setting'} is "
+                f"wrong, mend it within {minutes}: then their servers are stopped."
+            )
 
     def _users(self) -> list[str]:
         """Return everybody who could do something: all with a record, a running server or a token."""
@@ -59,42 +90,64 @@ class Sweep:
         known = {record.user for record in self._gate.records.all() if record.revoked is None}
         return sorted((known | active) & names)
 
-    async def _revoke(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            try:
-                # An end that was known is not missed by the time between two looks.
-                await self._gate.review_all(self._gate.expired())
-                await asyncio.gather(*(self._end(user) for user in self._gate.due()))
-            except Exception:
-                LOG.exception("Servers whose users' approval ended could not be stopped")
-                self._tidy()
+    async def _expire(self) -> None:
+        """Find an end that was known when it comes, not at the next look at all users."""
+        await self._gate.review_all(self._gate.expired())
 
-    def _tidy(self) -> None:
-        # The hub has one database session: half a change of ours must not be in anybody's way.
-        try:
-            self._app.db.rollback()
-        except Exception:
-            LOG.exception("The hub's database cannot be used")
+    # -- Ending --------------------------------------------------------------------------------------------------------
+
+    async def _revoke(self) -> None:
+        """Give everybody who is due a task of their own: what takes long for one keeps no other."""
+        self._gate.records.write()
+        self._endings = {name: task for name, task in self._endings.items() if not task.done()}
+        for name in self._gate.due():
+            if name not in self._endings:
+                self._endings[name] = asyncio.create_task(self._end(name))
 
     async def _end(self, name: str) -> None:
-        """Revoke a user's sessions and tokens, then stop their servers; tried again at the next tick if that fails."""
+        """Revoke a user's sessions and tokens, and stop their servers; what failed is tried again."""
+        try:
+            failures = await self._end_all_of(name) if await self._gate.still_ended(name) else []
+        except Exception as error:  # noqa: BLE001 - logged below
+            failures = [error]
+        if not failures:
+            return
+        for failure in failures:
+            LOG.error("The access of %s could not be ended", name, exc_info=failure)
+        self._tidy()
+        if name not in self._troubled:
+            self._troubled.add(name)
+            self._authenticator.alarm(
+                "The approval ended, and not all of the servers and tokens could be ended; trying again.", name
+            )
+        await asyncio.sleep(AGAIN)
+
+    async def _end_all_of(self, name: str) -> list[Exception]:
+        """Do so; return what failed, which kept nothing else."""
+        failures: list[Exception] = []
         account = orm.User.find(self._app.db, name)
         if account is None:
-            return  # the next look at all users forgets it
-        async with self._stops:
-            if name not in self._gate.due():
-                return  # approved again while others were stopped
-            tokens = self._close_doors(account)
-            user = self._app.users[account]
-            servers = [spawner for spawner in user.spawners.values() if spawner.active or spawner.pending]
-            for spawner in servers:
-                await self._stop(user, spawner)
-        # Whoever was approved again meanwhile has signed in anew, and has nothing that is void.
-        if name in self._gate.due() and not any(
-            spawner.active or spawner.pending for spawner in user.spawners.values()
-        ):
-            self._gate.revoked(name, {"servers": len(servers), "tokens": tokens})
+            return failures  # the next look at all users forgets it
+        user = self._app.users[account]
+        try:
+            self._void[name] += self._close_doors(account)
+        except Exception as error:  # noqa: BLE001 - as with a full disk; the servers are stopped all the same
+            self._tidy()
+            failures.append(error)
+        async with self._places:
+            for server in sorted({*account.orm_spawners, *user.spawners}):
+                if name not in self._gate.due():
+                    return failures  # approved again meanwhile, and signed in anew
+                try:
+                    async with asyncio.timeout(LONGEST_STOP):
+                        self._stopped[name] += await self._stop(user, server)
+                except Exception as error:  # noqa: BLE001 - the others are stopped all the same
+                    failures.append(error)
+        running = any(item.active or item.pending for item in user.spawners.values())
+        if name in self._gate.due() and not running and not failures:
+            self._gate.revoked(name, {"servers": self._stopped.pop(name, 0), "tokens": self._void.pop(name, 0)})
+            self._troubled.discard(name)
+        return failures
 
     def _close_doors(self, account: Any) -> int:
         """Make all tokens, authorisation codes and cookies of an account void; return how many tokens there were."""
@@ -105,14 +158,33 @@ class Sweep:
         database.commit()
         return len(tokens)
 
-    async def _stop(self, user: Any, spawner: Any) -> None:
+    async def _stop(self, user: Any, name: str) -> bool:
+        """Stop one server; return whether it ran.
+
+        JupyterHub forgets a server also when its stop fails. Our spawner is asked for what the engine has.
+        """
+        spawner = user.spawners[name]
         if spawner.pending:
-            return  # it starts or stops right now: the next tick finds it settled
-        spawner._stop_pending = True  # as JupyterHub's own handlers mark it, against a second stop at the same time
-        try:
+            return False  # it starts or stops right now: the next tick finds it settled
+        ran = bool(spawner.active)
+        if ran:
+            spawner._stop_pending = True  # as JupyterHub's own handlers mark it, against a second stop at the same time
             try:
-                await self._app.proxy.delete_user(user, spawner.name)
+                try:
+                    await self._app.proxy.delete_user(user, name)
+                finally:
+                    await user.stop(name)
             finally:
-                await user.stop(spawner.name)
-        finally:
-            spawner._stop_pending = False
+                spawner._stop_pending = False
+        left = getattr(user.spawners[name], "end_container", None)
+        if left is not None and await left():
+            self._authenticator.audit.write("stop", user=user.name, by="hub")
+            return True
+        return ran
+
+    def _tidy(self) -> None:
+        # The hub has one database session: half a change of ours must not be in anybody's way.
+        try:
+            self._app.db.rollback()
+        except Exception:
+            LOG.exception("The hub's database cannot be used")

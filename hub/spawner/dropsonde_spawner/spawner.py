@@ -19,6 +19,8 @@ from .readiness import PACE, wait_for_answer
 DEATH_WATCH = 0.5
 # Seconds between two tries to reach an engine that does not answer while the hub starts.
 ENGINE_RETRY = 1.0
+# Seconds between the tries to stop a container with an engine in trouble.
+STOP_RETRIES = (0.5, 2.0, 5.0)
 # Seconds that a restarted hub waits for a server in this way before it goes on in JupyterHub's.
 TAKE_UP_TIMEOUT = 10.0
 
@@ -29,6 +31,8 @@ class DropsondeSpawner(ContainerSpawner):
     A start ends as soon as the server answers, so that JupyterHub's own check succeeds at its first try. Containers are
     removed by `stop` and by the next start, never by the engine: one that ended by itself keeps its log until then.
     """
+
+    stop_failed = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -216,22 +220,49 @@ class DropsondeSpawner(ContainerSpawner):
     async def stop(self, now: bool = False) -> None:
         """Stop the server and remove its container; the home stays.
 
+        JupyterHub forgets the server even if this fails. Therefore an engine that is in trouble is asked again for a
+        while, and `stop_failed` says what became of it.
+
         Args:
             now: do not wait for the server to end by itself.
         """
         await self._settled()
-        found = await self.get_object()
-        if found is not None:
-            self.log.info("Stopping container %s", self.object_name)
-            # A server that never got ready has nothing to save, and its user waits for the reason.
-            now = now or found["Id"] == self._reported
+        self.stop_failed = True
+        for pause in (*STOP_RETRIES, None):
             try:
-                await self.docker("stop", found["Id"], timeout=0 if now else self.stop_timeout)
-            except NotFound:
-                self.log.debug("Container %s was already removed", self.object_name)
-            if self.remove:
-                await self._remove(found["Id"])
+                await self.end_container(now=now)
+                break
+            except Exception as error:
+                if pause is None or not failures.is_engine_trouble(error):
+                    raise
+                self.log.warning("The engine could not stop %s: %s", self.object_name, error)
+                await asyncio.sleep(pause)
+        self.stop_failed = False
         self.clear_state()
+
+    async def end_container(self, *, now: bool = False) -> bool:
+        """Stop and remove the user's container if the engine has one, whatever the hub knows of it.
+
+        Args:
+            now: do not wait for the server to end by itself.
+
+        Returns:
+            Whether it ran.
+        """
+        found = await self.get_object()
+        if found is None:
+            return False
+        ran = bool(found["State"]["Running"])
+        self.log.info("Stopping container %s", self.object_name)
+        # A server that never got ready has nothing to save, and its user waits for the reason.
+        now = now or found["Id"] == self._reported
+        try:
+            await self.docker("stop", found["Id"], timeout=0 if now else self.stop_timeout)
+        except NotFound:
+            self.log.debug("Container %s was already removed", self.object_name)
+        if self.remove:
+            await self._remove(found["Id"])
+        return ran
 
     async def delete_forever(self) -> None:
         """Remove what is left of a server whose user or name is deleted; homes are for `invoke users` to remove."""

@@ -40,6 +40,7 @@ class Source:
         approved: The end of each approval, by e-mail.
         trouble: Raised by every look-up while it is set.
         asked: The e-mails that were looked up.
+        as_of: Of when the copy is from which it answers.
     """
 
     clock: Clock
@@ -47,14 +48,15 @@ class Source:
     trouble: Exception | None = None
     asked: list[str] = field(default_factory=list)
     name: str = "DACO"
+    as_of: datetime | None = None
 
     async def look_up(self, identity: Identity) -> Answer:
         self.asked.append(identity.email)
         if self.trouble is not None:
             raise self.trouble
         if identity.email in self.approved:
-            return Answer(True, "DACO approves you.", self.clock(), self.approved[identity.email])
-        return Answer(False, "DACO has no entry for you.", self.clock())
+            return Answer(True, "DACO approves you.", self.clock(), self.approved[identity.email], self.as_of)
+        return Answer(False, "DACO has no entry for you.", self.clock(), as_of=self.as_of)
 
     def goes_away(self) -> None:
         self.trouble = SourceUnavailableError("DACO did not answer.")

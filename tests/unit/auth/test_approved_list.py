@@ -395,8 +395,12 @@ async def test_a_file_that_vanishes(
     source = ApprovedList(file, alarm=alarms, max_age=0.5, refresh=0.0, state=tmp_path / "state")
     assert await approved(source, 1) == [True]
     file.rename(tmp_path / "away")
+    gone = datetime.now(UTC)
     for _ in range(3):
         assert await approved(source, 1) == [True]
+    answer = await source.look_up(Identity("user1@example.org"))
+    assert answer.as_of is not None
+    assert answer.as_of <= gone, "an answer says of when it is"
     [alarm] = alarms
     assert alarm.startswith("The approved list cannot be read: FileNotFoundError; the list of ")
     await asyncio.sleep(0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from dropsonde_auth.audit import LONGEST, AuditLog
 
 from .conftest import audited
@@ -39,3 +40,18 @@ def test_half_a_line_of_a_killed_hub_spoils_no_other(tmp_path: Path) -> None:
     lines = file.read_text().splitlines()
     assert len(lines) == 3
     assert '"stop"' in lines[2]
+
+
+def test_a_full_disk_loses_no_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder, march = tmp_path / "audit", datetime(2026, 3, 3, tzinfo=UTC)
+    folder.mkdir()
+    file = folder / "audit-2026-03.jsonl"
+    file.symlink_to("/dev/full")
+    log = AuditLog(folder)
+    log.write("ended", march, user="jane")
+    log.write("revoked", march, user="jane")
+    assert "No space left on device" in caplog.text
+    assert '"ended", "user": "jane"' in caplog.text, "it is in the hub's log at once"
+    file.unlink()
+    log.write("login", march, user="joe")
+    assert [line["event"] for line in audited(folder)] == ["ended", "revoked", "login"]

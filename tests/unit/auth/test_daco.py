@@ -215,8 +215,6 @@ async def test_a_missing_slash_is_added() -> None:
         says({"user": {}}),
         says({"user": None}),
         says({"user": {"openid": EMAIL, "userinfo": []}}),
-        replies('{"message": "not found"}', status=404),
-        replies("", status=404, content_type="application/json; charset=utf-8"),
     ],
 )
 async def test_no_entry(handler: Any) -> None:
@@ -295,6 +293,7 @@ LATER = "cannot answer now"
         pytest.param(says(entry(), status=400), UNUSABLE, 1, id="400"),
         pytest.param(says({}, status=401), "refused this hub's credentials", 1, id="401"),
         pytest.param(says({}, status=403), "refused this hub's credentials", 1, id="403"),
+        pytest.param(says({"message": "not found"}, status=404), UNUSABLE, 1, id="404"),
         pytest.param(replies("<html>", status=404, content_type="text/html"), UNUSABLE, 1, id="404 HTML"),
         pytest.param(says(entry(), status=429), LATER, 2, id="429"),
         pytest.param(says(entry(), status=500), LATER, 2, id="500"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,6 +72,44 @@ async def test_an_outage_ends_nothing_within_its_time(gate: Gate, source: Source
     assert (await gate.may_start(JANE)).in_force
 
 
+async def test_a_copy_is_as_good_as_its_last_reading(gate: Gate, source: Source, clock: Clock) -> None:
+    source.as_of = clock()
+    await come_in(gate, source)
+    clock.forward(minutes=14)
+    await come_in(gate, source, JOE)
+    clock.forward(minutes=1)
+    refused = await gate.admit(JOE, Identity(JOE))
+    assert refused.outage
+    assert "could not be read since 2026-03-01 12:00 UTC" in refused.reason
+    assert (await gate.may_start(JANE)).in_force
+    # The time of an outage begins when the copy was made, not with the last answer from it.
+    clock.forward(hours=23, minutes=44)
+    assert (await gate.may_start(JANE)).in_force
+    clock.forward(minutes=1)
+    assert not (await gate.may_start(JANE)).in_force
+
+
+async def test_a_no_from_an_old_copy_ends_nothing(gate: Gate, source: Source, clock: Clock) -> None:
+    await come_in(gate, source)
+    del source.approved[JANE]
+    source.as_of = clock() - timedelta(hours=25)
+    clock.forward(hours=1)
+    assert (await gate.may_start(JANE)).in_force
+
+
+async def test_one_more_look_takes_a_wrong_no_back(gate: Gate, source: Source, clock: Clock) -> None:
+    await come_in(gate, source)
+    del source.approved[JANE]
+    assert await gate.review_all([JANE]) == [JANE]
+    clock.forward(minutes=10)
+    assert await gate.still_ended(JANE)
+    source.goes_away()
+    assert await gate.still_ended(JANE), "no answer takes nothing back"
+    source.trouble, source.approved[JANE] = None, None
+    assert not await gate.still_ended(JANE)
+    assert gate.due() == []
+
+
 async def test_an_end_that_is_known_needs_no_source(gate: Gate, source: Source, clock: Clock) -> None:
     source.approved[JANE] = clock() + timedelta(hours=2)
     await come_in(gate, source)
@@ -128,6 +167,35 @@ async def test_a_mistake_in_the_source_is_no_yes_and_not_shown(gate: Gate, sourc
     assert not standing.in_force
     assert standing.outage
     assert "secret" not in standing.reason + caplog.text  # type: ignore[attr-defined]
+
+
+async def test_what_cannot_be_written_counts_all_the_same(
+    gate: Gate, source: Source, clock: Clock, tmp_path: Path
+) -> None:
+    await come_in(gate, source)
+    await come_in(gate, source, JOE)
+    database = gate.records._database
+    [pages] = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own "database or disk is full"
+    joe = gate.records.get(JOE)
+    assert joe is not None
+    gate.records.put(replace(joe, reason="x" * 10_000))
+    gate.records.put(Record("new@example.org", "new@example.org", reason="x" * 10_000))
+    gate.records.forget("new@example.org")
+    del source.approved[JANE]
+    await gate.review_all([JANE])
+    assert not gate.records.write()
+    assert [len(record.reason) for record in gate.records.all()] == [len("DACO has no entry for you."), 10_000]
+    assert not (await gate.may_start(JANE)).in_force
+    clock.forward(minutes=10)
+    assert gate.due() == [JANE]
+    assert not gate.may_go_on(JANE)
+    assert len(Records(tmp_path / "approvals.sqlite").get(JOE).reason) < 100  # type: ignore[union-attr]
+    database.execute("PRAGMA max_page_count = 1000000")
+    assert gate.records.write()
+    again = Records(tmp_path / "approvals.sqlite")
+    assert [record.user for record in again.ended_unrevoked()] == [JANE]
+    assert len(again.get(JOE).reason) == 10_000  # type: ignore[union-attr]
 
 
 def test_records_outlive_the_hub(gate: Gate, tmp_path: Path, clock: Clock) -> None:

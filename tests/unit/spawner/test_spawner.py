@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from docker.errors import APIError
 from dropsonde_spawner import DropsondeSpawner, labels, naming, readiness
 from dropsonde_spawner import spawner as spawner_module
 from dropsonde_spawner.failures import SpawnFailure
@@ -422,6 +423,53 @@ async def test_stop_waits_for_a_removal_that_is_under_way(make_spawner: Maker, e
     engine.on_call = busy
     await spawner.stop()
     assert answers == []
+
+
+async def test_a_stop_that_the_engine_refuses_is_tried_again(
+    make_spawner: Maker, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawner_module, "STOP_RETRIES", (0.0, 0.0))
+    spawner = make_spawner()
+    engine.add("svc-alice", mine(spawner))
+    left = 2
+
+    async def trouble(method: str) -> None:
+        nonlocal left
+        if method == "stop" and left:
+            left -= 1
+            raise api_error(500, "the engine has trouble")
+
+    engine.on_call = trouble
+    await spawner.stop()
+    assert engine.containers == {}
+    assert not spawner.stop_failed
+
+
+async def test_a_stop_that_fails_says_so_and_what_runs_on_can_be_ended_later(
+    make_spawner: Maker, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawner_module, "STOP_RETRIES", (0.0,))
+    spawner = make_spawner()
+    engine.add("svc-alice", mine(spawner))
+    engine.trouble = api_error(500, "the engine has trouble")
+    with pytest.raises(APIError):
+        await spawner.stop()
+    assert spawner.stop_failed
+    # JupyterHub forgets the server now, and makes a new object where it is asked for the user's.
+    later = make_spawner()
+    with pytest.raises(APIError):
+        await later.end_container()
+    engine.trouble = None
+    assert await later.end_container()
+    assert not await later.end_container()
+    assert engine.containers == {}
+
+
+async def test_nobody_elses_container_is_ended(make_spawner: Maker, engine: FakeEngine) -> None:
+    spawner = make_spawner()
+    engine.add("svc-alice", {**mine(spawner), labels.ACCOUNT: "ffffffff"})
+    assert not await spawner.end_container()
+    assert len(engine.containers) == 1
 
 
 async def test_deleting_a_user_removes_what_an_ended_server_left(make_spawner: Maker, engine: FakeEngine) -> None:
