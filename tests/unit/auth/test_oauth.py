@@ -30,11 +30,12 @@ GOOD_USER = {"email": EMAIL, "verified_email": True}
 
 @dataclass
 class Provider:
-    """What the provider answers: status and body, for its two addresses."""
+    """What the provider answers: status and body for each of its addresses."""
 
     url: str = ""
     token: tuple[int, Any] = (200, GOOD_TOKEN)
     user: tuple[int, Any] = (200, GOOD_USER)
+    emails: tuple[int, Any] = (404, {"message": "Not Found"})
     requests: list[str] = field(default_factory=list)
 
 
@@ -54,10 +55,9 @@ async def provider() -> AsyncIterator[Provider]:
 
         post = get
 
+    paths = {"/token": "token", "/user": "user", "/user/emails": "emails"}
     server = HTTPServer(
-        Application(
-            [("/token", Answer, {"name": "token"}), ("/user", Answer, {"name": "user"})], log_function=lambda _: None
-        )
+        Application([(path, Answer, {"name": name}) for path, name in paths.items()], log_function=lambda _: None)
     )
     socket, port = bind_unused_port()
     server.add_sockets([socket])
