@@ -16,6 +16,7 @@ from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.google import GoogleOAuthenticator
 from oauthenticator.oauth2 import OAuthenticator
 
+from .addresses import is_confidential
 from .approval import ApprovalSource
 from .approved_list import ApprovedList
 from .authenticator import ApprovalMixin
@@ -205,6 +206,11 @@ def _provider(c: Any, site: Site, keys: Mapping[str, str]) -> type[ApprovalMixin
     _callback(c, keys["OAUTH_CALLBACK_URL"])
     for setting, trait in PROVIDER.items():
         value = site.text(setting)
+        if value and setting.endswith("_URL") and not is_confidential(value):
+            raise ConfigurationError(
+                f"{setting} is no https address: codes and tokens would be readable on the way.",
+                f"Write https://... into {PUBLIC}; http is accepted for this machine only (127.0.0.1, localhost).",
+            )
         if value:
             c.OAuthenticator[trait] = value
     generic = issubclass(chosen, GenericOAuthenticator)
@@ -254,6 +260,11 @@ def _callback(c: Any, address: str) -> None:
     example = f"Write https://YOUR-HUB/hub/oauth_callback into {PRIVATE}, with your hub's name."
     if found is None:
         raise ConfigurationError("OAUTH_CALLBACK_URL is not the address of this hub's callback.", example)
+    if not is_confidential(address):
+        raise ConfigurationError(
+            "OAUTH_CALLBACK_URL is no https address: codes and sessions would be readable on the way.",
+            f"{example} http is accepted for a browser on this machine only (127.0.0.1, localhost).",
+        )
     c.OAuthenticator.oauth_callback_url = address
     if found[1] == "https":
         # Its cookies are for https only then, also behind a TLS front.

@@ -12,6 +12,7 @@ from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from traitlets import default
 
+from .addresses import is_confidential
 from .approval import Identity
 from .authenticator import ApprovalMixin
 from .emails import UnusableEmailError, canonical
@@ -21,7 +22,8 @@ from .providers import VERIFIED, provider_of
 
 # What a provider says of a person is short.
 LARGEST_ANSWER = 256 * 1024
-OUR_CALLS = {"connect_timeout": 5.0, "request_timeout": 15.0}
+# No redirect: what goes with a call, the code and our secret or a token, is for the provider alone.
+OUR_CALLS = {"connect_timeout": 5.0, "request_timeout": 15.0, "follow_redirects": False}
 
 
 class ApprovedOAuthMixin(ApprovalMixin):
@@ -98,7 +100,14 @@ class ApprovedOAuthMixin(ApprovalMixin):
         return SignInError(f"{self.login_service} did not answer as expected.", outage=True)
 
     async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **options: Any) -> Any:
-        """Fetch as the parent does, but log no answer: it may repeat what was sent."""
+        """Fetch as the parent does, but log no answer: it may repeat what was sent.
+
+        Raises:
+            ValueError: The address is plain http beyond this machine: everybody on the way could read what is sent.
+        """
+        if not is_confidential(req.url):
+            self.log.error("%s: %s is not asked over plain http", label, self.login_service)
+            raise ValueError("plain http")
         try:
             answer = await self.http_client.fetch(req, **options)
         except HTTPClientError as error:

@@ -73,6 +73,13 @@ def test_another_provider_has_the_same_gate(home: Path) -> None:
     assert found.gate.source.name == "DACO"
 
 
+def test_plain_http_is_for_this_machine(home: Path) -> None:
+    local = {"OAUTH_CALLBACK_URL": "http://127.0.0.1:8000/hub/oauth_callback", "OAUTH_TOKEN_URL": "http://[::1]:9/t"}
+    found = authenticator(COMPLETE | local, home)
+    assert found.oauth_callback_url == local["OAUTH_CALLBACK_URL"]
+    assert found.token_url == local["OAUTH_TOKEN_URL"]
+
+
 @pytest.mark.parametrize(
     ("provider", "scope", "claim"),
     [
@@ -131,6 +138,11 @@ WRONG = [
     (COMPLETE | {"OAUTH_PROVIDER": "dummy"}, "OAUTH_PROVIDER"),
     (COMPLETE | {"OAUTH_PROVIDER": "local-github"}, "OAUTH_PROVIDER=github"),
     (COMPLETE | {"OAUTH_PROVIDER": "mediawiki"}, "mwoauth"),
+    (COMPLETE | {"OAUTH_CALLBACK_URL": "http://hub.example.org/hub/oauth_callback"}, "OAUTH_CALLBACK_URL"),
+    (COMPLETE | {"OAUTH_CALLBACK_URL": "http://localhost@evil.example/hub/oauth_callback"}, "OAUTH_CALLBACK_URL"),
+    (COMPLETE | {"OAUTH_AUTHORIZE_URL": "http://sso.example.org/authorize"}, "OAUTH_AUTHORIZE_URL"),
+    (COMPLETE | {"OAUTH_TOKEN_URL": "http://sso/token"}, "OAUTH_TOKEN_URL"),
+    (COMPLETE | {"OAUTH_USERDATA_URL": "ftp://sso.example.org/user"}, "OAUTH_USERDATA_URL"),
 ]
 
 
