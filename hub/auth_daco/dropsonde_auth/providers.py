@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from oauthenticator.auth0 import Auth0OAuthenticator
 from oauthenticator.azuread import AzureAdOAuthenticator
 from oauthenticator.bitbucket import BitbucketOAuthenticator
+from oauthenticator.cilogon import CILogonOAuthenticator
 from oauthenticator.github import GitHubOAuthenticator
 from oauthenticator.gitlab import GitLabOAuthenticator
 from oauthenticator.globus import GlobusOAuthenticator
@@ -100,23 +101,26 @@ class Provider:
         scope: What is asked for, so that it says an e-mail; empty: what its class asks for.
         username_claim: What becomes the user's name, where its class takes one that two people may share.
         whole_name: Whether a name is taken as it is, where its class cuts off the organisation.
+        silent: Whether it never says that an e-mail is proved.
     """
 
     claims: Callable[[OAuthenticator, Claims, Claims], Awaitable[Claims]] = as_said
     scope: tuple[str, ...] = ()
     username_claim: str = ""
     whole_name: bool = False
+    silent: bool = False
 
 
 OPENID = ("openid", "profile", "email")
 PROVIDERS: dict[type, Provider] = {
     Auth0OAuthenticator: Provider(scope=OPENID),
     # A display name is what its class takes.
-    AzureAdOAuthenticator: Provider(by_azure, OPENID, username_claim="email"),
+    AzureAdOAuthenticator: Provider(by_azure, OPENID, username_claim="email", silent=True),
     BitbucketOAuthenticator: Provider(by_bitbucket, ("account", "email")),
+    CILogonOAuthenticator: Provider(silent=True),
     GitHubOAuthenticator: Provider(by_github, ("user:email",)),
     GitLabOAuthenticator: Provider(by_gitlab, ("read_user",)),
-    GlobusOAuthenticator: Provider(scope=OPENID, whole_name=True),
+    GlobusOAuthenticator: Provider(scope=OPENID, whole_name=True, silent=True),
 }
 
 
