@@ -1,0 +1,96 @@
+"""What was proved in another way is worth nothing: DEV_MODE before, a real sign-in after."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.integration.people import Person
+from tests.signin.conftest import Arrive
+from tests.signin.hubsite import Site
+
+
+@contextmanager
+def in_development(site: Site) -> Iterator[None]:
+    """Let anybody be whoever they say for a while."""
+    site.tree.env["DEV_MODE"] = "1"
+    try:
+        site.configure(APPROVAL="none")
+        yield
+    finally:
+        site.tree.env["DEV_MODE"] = "0"
+        site.configure()
+
+
+def alarms(site: Site) -> list[dict[str, Any]]:
+    return [line for line in site.audit() if line["event"] == "alarm" and "another way" in line["reason"]]
+
+
+def assert_nothing_opens(site: Site, person: Person, token: str) -> None:
+    """Check that neither hub nor server lets somebody in by cookies or a token that they had."""
+    headers = {"Authorization": f"token {token}"}
+    for path in ("/hub/api/user", f"/hub/api{person.api_path}", f"{person.path}/api/contents", "/hub/home"):
+        with httpx.Client(base_url=site.url, timeout=30, trust_env=False, follow_redirects=True) as nobody:
+            for answer in (person.http.get(path), nobody.get(path, headers=headers)):
+                assert answer.status_code >= 400 or answer.url.path == "/hub/login", (path, answer.status_code)
+
+
+def test_who_came_in_development_is_nobody_afterwards(site: Site, arrive: Arrive) -> None:
+    before = len(alarms(site))
+    real = arrive("jane").come_in()
+    with in_development(site):
+        assert real.user() == "", "a real session is none where anybody is whoever they say"
+        impostor = Person(site.url, real.name)
+        assert impostor.login().status_code == 200
+        impostor.start()
+        token = impostor.token
+        assert impostor.write("startup.py", "evil").status_code == 201
+        (former,) = site.home_volumes(real.name)
+        assert impostor.reaches_server()
+    assert not site.is_running(real.name), "her server goes on"
+    assert_nothing_opens(site, impostor, token)
+    assert len(alarms(site)) == before + 2
+    told = [line["event"] for line in site.audit(real.name)]
+    assert told[-2:] == ["stop", "revoked"], told
+
+    # The real Jane has a home of her own, and the other one can be handed over to her.
+    real.come_in()
+    real.start()
+    assert "startup.py" not in real.files()
+    (present,) = set(site.home_volumes(real.name)) - {former}
+    homes = {item["volume"]: item["state"] for item in json.loads(site.tree.invoke("users", "--json").stdout)}
+    assert (homes[former], homes[present]) == ("former", "in use")
+    site.tree.invoke("users", "--hand-over", former, "--to", present, "--yes")
+    assert any(name.startswith("from-") for name in real.files())
+    assert_nothing_opens(site, impostor, token)
+
+
+def test_another_provider_closes_all_doors_and_the_same_one_none(site: Site, arrive: Arrive) -> None:
+    visitor = arrive("moving", email_verified=True).come_in()
+    visitor.start()
+    token, homes = visitor.token, site.home_volumes(visitor.name)
+    assert visitor.write("finding.txt", "42").status_code == 201
+    container, before = site.container(visitor.name).id, len(alarms(site))
+    # The same way: a reset, other settings, and `up` disturb nobody.
+    site.tree.invoke("reset")
+    site.tree.invoke("up", "--yes")
+    with site.settings(APPROVAL_WARN_DAYS="3"):
+        assert visitor.user() == visitor.name
+    assert visitor.token_works(token)
+    assert site.container(visitor.name).id == container
+    assert len(alarms(site)) == before
+    # Another provider.
+    site.configure(OAUTH_PROVIDER="generic-oauth")
+    assert not site.is_running(visitor.name)
+    assert_nothing_opens(site, visitor, token)
+    assert len(alarms(site)) == before + 1
+    # An address is the same person: the files are there.
+    visitor.come_in()
+    visitor._token = ""
+    visitor.start()
+    assert "finding.txt" in visitor.files()
+    assert site.home_volumes(visitor.name) == homes
