@@ -34,6 +34,7 @@ def trust_own_certificates() -> None:
 # Python reads this once, when the libraries below are imported.
 trust_own_certificates()
 
+from dropsonde_auth.admins import admins, settle  # noqa: E402
 from dropsonde_auth.doors import Doors  # noqa: E402
 from dropsonde_auth.sweep import Sweep  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
@@ -47,11 +48,17 @@ STANDING_BY = "The new hub is ready and waits for the old one to end."
 
 
 class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
-    """JupyterHub, with doors that a change of the sign-in closes, and a look at all approvals while it serves."""
+    """JupyterHub, whose doors and admins are what the settings say, with a look at all approvals while it serves."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.servers_known = asyncio.Event()
+
+    async def init_users(self) -> None:
+        """Make admins of those whom the setting names, and of nobody else."""
+        former = admins(self.db)
+        await super().init_users()
+        settle(self.db, self.authenticator, former)
 
     async def init_spawners(self) -> int:
         """Look up the servers that run, which may take longer than JupyterHub waits for it."""

@@ -1,4 +1,4 @@
-"""What was proved in another way is worth nothing: DEV_MODE before, a real sign-in after."""
+"""What was proved in another way is worth nothing: DEV_MODE before, a real sign-in after; and who is an admin."""
 
 from __future__ import annotations
 
@@ -94,3 +94,28 @@ def test_another_provider_closes_all_doors_and_the_same_one_none(site: Site, arr
     visitor.start()
     assert "finding.txt" in visitor.files()
     assert site.home_volumes(visitor.name) == homes
+
+
+def test_an_admin_is_whom_the_setting_names(site: Site, arrive: Arrive) -> None:
+    admin, made, other = arrive("admin"), arrive("made"), arrive("other")
+    with site.settings(ADMIN_USERS=admin.name):
+        for visitor in (admin, made, other):
+            visitor.come_in()
+        assert other.api("GET", "/users").status_code == 403
+        assert admin.api("PATCH", made.api_path, json={"admin": True}).status_code == 200
+        token = admin.token
+        for visitor in (admin, made):
+            assert visitor.api("GET", "/users").status_code == 200
+    for visitor in (admin, made):
+        assert visitor.user() == visitor.name, "they stay signed in"
+        assert visitor.api("GET", "/users").status_code == 403
+        assert visitor.http.get("/hub/admin").status_code == 403
+        lines = [line for line in site.audit(visitor.name) if line["event"] == "admin" and line["by"] == "hub"]
+        assert "no admin any more" in lines[-1]["action"]
+    headers = {"Authorization": f"token {token}"}
+    answer = httpx.get(f"{site.url}/hub/api/users", headers=headers, timeout=30, trust_env=False)
+    assert answer.status_code == 403
+    # Back in the setting, back in the rights.
+    with site.settings(ADMIN_USERS=admin.name):
+        assert admin.api("GET", "/users").status_code == 200
+        assert made.api("GET", "/users").status_code == 403
