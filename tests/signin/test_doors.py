@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +12,10 @@ from typing import Any
 import httpx
 
 from tests.integration.people import Person
+from tests.integration.verbs import wait_until
 from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
+from tests.signin.visitor import Visitor, words
 
 
 @contextmanager
@@ -119,3 +123,41 @@ def test_an_admin_is_whom_the_setting_names(site: Site, arrive: Arrive) -> None:
     with site.settings(ADMIN_USERS=admin.name):
         assert admin.api("GET", "/users").status_code == 200
         assert made.api("GET", "/users").status_code == 403
+
+
+def opened(site: Site, visitor: Visitor) -> list[tuple[str, int]]:
+    """Return by whom a visitor's server was opened, and what came of it."""
+    lines = [line for line in site.audit(visitor.name) if line.get("action") == "open"]
+    return [(line["by"], line["status"]) for line in lines]
+
+
+def test_who_opens_somebodys_notebook_is_written_down(site: Site, arrive: Arrive) -> None:
+    admin, owner, other = arrive("admin"), arrive("owner").come_in(), arrive("other").come_in()
+    owner.start()
+    with site.settings(ADMIN_USERS=admin.name):
+        admin.come_in()
+        # Somebody without the right is refused, with a page and with a token.
+        answer = other.http.get(f"{owner.path}/lab")
+        assert answer.status_code == 403, words(answer)
+        assert opened(site, owner) == [(other.name, 403)]
+        other_token = {"Authorization": f"token {other.token}"}
+        assert httpx.get(f"{site.url}{owner.path}/api/contents", headers=other_token).status_code == 403
+        # An admin may, and is asked first.
+        page = admin.http.get(f"{owner.path}/lab")
+        assert page.status_code == 200
+        assert "Authorize" in words(page), words(page)
+        assert len(opened(site, owner)) == 1
+        scopes = re.findall(r'name="scopes" value="([^"]+)"', page.text)
+        form = {"scopes": [html.unescape(scope) for scope in scopes], **admin._xsrf()}
+        answer = admin.http.post(str(page.url), data=form, headers={"Referer": str(page.url)})
+        assert answer.status_code == 200, words(answer)
+        assert answer.url.path == f"{owner.path}/lab"
+        assert opened(site, owner)[1:] == [(admin.name, 302)]
+        # Also with a token, without any page of the hub's.
+        headers = {"Authorization": f"token {admin.token}"}
+        assert httpx.get(f"{site.url}{owner.path}/api/contents", headers=headers, timeout=30).status_code == 200
+        wait_until("the token's use is written", lambda: opened(site, owner)[2:] == [(admin.name, 200)])
+        # The owner's own visits are nobody else's matter.
+        assert owner.http.get(f"{owner.path}/lab").status_code == 200
+        assert owner.files() is not None
+        assert len(opened(site, owner)) == 3
