@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dropsonde_auth import with_approval
 from dropsonde_auth.failures import SignInError
 from dropsonde_auth.oauth import DacoOAuthenticator
+from dropsonde_auth.oauth_handlers import LoginHandler
 from jupyterhub.auth import DummyAuthenticator
 from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.github import GitHubOAuthenticator
@@ -223,6 +225,16 @@ async def test_nothing_is_sent_over_plain_http_beyond_this_machine(
     with pytest.raises(SignInError):
         await authenticator.get_authenticated_user(None, None)
     assert not [url for url in asked if "provider.example" in url]
+
+
+def test_nobody_is_sent_to_a_provider_over_plain_http() -> None:
+    handler: Any = SimpleNamespace(
+        log=logging.getLogger("hub"),
+        authenticator=SimpleNamespace(authorize_url="http://provider.example/authorize", login_service="GitHub"),
+    )
+    with pytest.raises(SignInError) as failed:
+        LoginHandler.authorize_redirect(handler)
+    assert "without https" in failed.value.jupyterhub_message
 
 
 def test_an_authenticator_has_approval_once() -> None:
