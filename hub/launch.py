@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 HOME = Path("/srv/jupyterhub")
 
@@ -33,6 +34,8 @@ def trust_own_certificates() -> None:
 # Python reads this once, when the libraries below are imported.
 trust_own_certificates()
 
+from dropsonde_auth.admins import admins, settle  # noqa: E402
+from dropsonde_auth.doors import Doors  # noqa: E402
 from dropsonde_auth.sweep import Sweep  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
 
@@ -40,18 +43,51 @@ CONFIG = HOME / "jupyterhub_config.py"
 LOCK = HOME / "data/hub.lock"
 PROXY_TOKEN = HOME / "proxy-token/token"
 NETWORK_SECONDS = 30
+BAD_CONFIGURATION = 78
 STANDING_BY = "The new hub is ready and waits for the old one to end."
 
 
 class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
-    """JupyterHub, with a look at all approvals while it serves."""
+    """JupyterHub, whose doors and admins are what the settings say, with a look at all approvals while it serves."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.servers_known = asyncio.Event()
+
+    async def init_users(self) -> None:
+        """Make admins of those whom the setting names, and of nobody else."""
+        former = admins(self.db)
+        await super().init_users()
+        settle(self.db, self.authenticator, former)
+
+    async def init_spawners(self) -> int:
+        """Look up the servers that run, which may take longer than JupyterHub waits for it."""
+        found = int(await super().init_spawners())
+        self.servers_known.set()
+        return found
 
     async def start(self) -> None:
-        """Serve, then begin to look at approvals whether anybody asks for a page or not."""
+        """Close the doors if people sign in in another way now, serve, and look at approvals all the while."""
+        await self._close_doors()
         await super().start()
-        # jupyterhub_config.py has made sure that the authenticator knows approval.
         self.sweep = Sweep(self, self.authenticator)
         self.sweep.begin()
+
+    async def _close_doors(self) -> None:
+        try:
+            # jupyterhub_config.py has made sure that the authenticator knows approval.
+            doors = Doors(self, self.authenticator)
+        except ValueError as error:  # Auth0's class wants to know a domain
+            print(f"Error: OAUTH_PROVIDER lacks a setting: {error}\nNext: write it into hub/environment.", flush=True)
+            sys.exit(BAD_CONFIGURATION)
+        if not doors.changed:
+            return
+        await self.servers_known.wait()
+        try:
+            await doors.close()
+        except Exception:
+            self.log.exception("People sign in in another way now, and not all servers of before could be stopped")
+            sys.exit("Error: the hub does not serve while they run.\nNext: see above, then run the same command again.")
 
 
 def make_proxy_token() -> None:

@@ -69,10 +69,10 @@ def _unsigned(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivat
 
 
 def write_all(folder: Path) -> bytes:
-    """Write the certificate of DACO and one that nobody trusts; return the authority to trust."""
-    ours = Authority("Dropsonde's tests")
-    for name, authority in (("daco", ours), ("stranger", Authority("A stranger"))):
+    """Write the certificates of provider and DACO and one that nobody trusts; return the authority to trust."""
+    ours, nobodys = Authority("Dropsonde's tests"), Authority("A stranger")
+    for name, authority, host in (("oidc", ours, "oidc"), ("daco", ours, "daco"), ("stranger", nobodys, "daco")):
         file = folder / f"{name}.pem"
-        file.write_bytes(authority.sign("daco"))
+        file.write_bytes(authority.sign(host))
         file.chmod(0o644)  # the container's user is another one; the keys are good for nothing else
     return ours.pem

@@ -118,7 +118,7 @@ class Site:
         (folder / "hub/environment").write_text(self._environment({}))
         self.tree.invoke("up", "--yes")
         # Compose wants to make the network itself, therefore only now.
-        self.provider.launch(self.keys, self.callback)
+        self.provider.launch(self.keys, self.callback, certificates)
         self.daco.launch(self.keys, certificates)
 
     # -- Looking at it -------------------------------------------------------------------------------------------------

@@ -69,6 +69,11 @@ def build_image(settings: Settings, base: str) -> str:
     return tag
 
 
+def mounted(certificates: Path) -> dict[str, Any]:
+    """Return the volume of a service's container with the certificates in a folder."""
+    return {str(certificates): {"bind": "/srv/certificates", "mode": "ro"}}
+
+
 class Service:
     """A container beside the hub, which finds it by its name; a port of it is on 127.0.0.1 for browsers and tests.
 
@@ -163,18 +168,21 @@ class Service:
 
 
 class Provider(Service):
-    """The OpenID Connect provider, which lets tests say what it claims about whom."""
+    """The OpenID Connect provider, which lets tests say what it claims about whom.
 
-    PORT = 9400
+    Browsers and tests reach it on this machine by http, the hub on their common network by https.
+    """
+
+    PORT, TLS_PORT = 9400, 9443
 
     def __init__(self, client: docker.DockerClient, settings: Settings, image: str) -> None:
         super().__init__(client, settings, image, name="oidc", port=self.PORT)
         self._accounts: dict[str, dict[str, Any]] = {}
 
-    def launch(self, keys: Keys, callback: str) -> None:
-        """Start it, for one hub."""
+    def launch(self, keys: Keys, callback: str, certificates: Path) -> None:
+        """Start it, for one hub, with the certificates in a folder."""
         secrets_ = {"CLIENT_ID": keys.oauth_client_id, "CLIENT_SECRET": keys.oauth_client_secret}
-        self.run("provider", secrets_ | {"CALLBACK_URL": callback})
+        self.run("provider", secrets_ | {"CALLBACK_URL": callback}, mounted(certificates))
 
     def start(self) -> None:
         """Start it again, with the accounts that it had."""
@@ -185,7 +193,7 @@ class Provider(Service):
     @property
     def settings_of_hub(self) -> dict[str, str]:
         """Where the hub's settings say that it is: browsers and the hub reach it by different names."""
-        inner = f"http://{self.name}:{self.inner_port}"
+        inner = f"https://{self.name}:{self.TLS_PORT}"
         return {
             "OAUTH_AUTHORIZE_URL": f"{self.url}/oauth2/authorize",
             "OAUTH_TOKEN_URL": f"{inner}/oauth2/token",
@@ -236,7 +244,7 @@ class Daco(Service):
 
     def launch(self, keys: Keys, certificates: Path) -> None:
         """Start it with the certificates in a folder."""
-        self.run("daco", keys.daco, {str(certificates): {"bind": "/srv/certificates", "mode": "ro"}})
+        self.run("daco", keys.daco, mounted(certificates))
 
     def start(self) -> None:
         """Start it again, with the people that it knew."""

@@ -110,9 +110,15 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         except UnusableEmailError as error:
             raise SignInError(str(error)) from None
 
-    def check_blocked_users(self, username: str, auth_model: dict[str, Any]) -> bool:
+    async def check_blocked_users(self, username: str, auth_model: dict[str, Any]) -> bool:
         """Ask the parent, and write down whom it blocks: blocked accounts and foreign organisations."""
-        if not super().check_blocked_users(username, auth_model):
+        try:
+            # Globus's is a coroutine, which is true as long as nobody awaits it.
+            passed = await maybe_future(super().check_blocked_users(username, auth_model))
+        except web.HTTPError as error:
+            self._refused(username, str(getattr(error, "jupyterhub_message", error.log_message)))
+            raise
+        if not passed:
             reason = self._barred(username) or "This hub does not accept accounts of your organisation."
             self._refused(username, reason)
             raise SignInError(reason)

@@ -11,14 +11,18 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from jupyterhub.auth import Authenticator, DummyAuthenticator
+from jupyterhub.auth import DummyAuthenticator, LocalAuthenticator
+from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.google import GoogleOAuthenticator
+from oauthenticator.oauth2 import OAuthenticator
 
+from .addresses import is_confidential
 from .approval import ApprovalSource
 from .approved_list import ApprovedList
 from .authenticator import ApprovalMixin
 from .daco import DacoService
-from .oauth import ApprovedOAuthMixin, with_approval
+from .oauth import with_approval
+from .providers import provider_of
 
 SOURCES = ("daco", "list", "none")
 PUBLIC, PRIVATE = "hub/environment", "hub/oauth.env"
@@ -195,34 +199,27 @@ def _checked(make: Any, name: str, example: str) -> Any:
 
 def _provider(c: Any, site: Site, keys: Mapping[str, str]) -> type[ApprovalMixin]:
     name = site.text("OAUTH_PROVIDER", "google")
-    found = {point.name: point for point in entry_points(group="jupyterhub.authenticators")}
-    if name not in found:
-        some = "google, github, gitlab, generic-oauth, cilogon"
-        raise ConfigurationError(f"OAUTH_PROVIDER={name} is not known.", f"Write one of {some}, ... into {PUBLIC}.")
-    chosen: type[Authenticator] = found[name].load()
+    chosen = _class_of(name)
     provider = with_approval(chosen)
-    if not issubclass(provider, ApprovedOAuthMixin):
-        raise ConfigurationError(
-            f"OAUTH_PROVIDER={name} does not sign in with OAuth.", f"Write OAUTH_PROVIDER=google into {PUBLIC}."
-        )
     c.OAuthenticator.client_id = keys["OAUTH_CLIENT_ID"]
     c.OAuthenticator.client_secret = keys["OAUTH_CLIENT_SECRET"]
-    c.OAuthenticator.oauth_callback_url = keys["OAUTH_CALLBACK_URL"]
-    callback = re.fullmatch(r"(https?)(://[^/\s?#]+/)hub/oauth_callback", keys["OAUTH_CALLBACK_URL"])
-    if callback is None:
-        example = f"Write https://YOUR-HUB/hub/oauth_callback into {PRIVATE}, with your hub's name."
-        raise ConfigurationError("OAUTH_CALLBACK_URL is not the address of this hub's callback.", example)
-    if callback[1] == "https":
-        # Where people see the hub; its cookies are for https only then, also behind a TLS front.
-        c.JupyterHub.public_url = f"https{callback[2]}"
-        c.JupyterHub.tornado_settings.update({"xsrf_cookie_kwargs": {"secure": True}})
+    _callback(c, keys["OAUTH_CALLBACK_URL"])
     for setting, trait in PROVIDER.items():
-        if site.text(setting):
-            c.OAuthenticator[trait] = site.text(setting)
-    if name == "generic-oauth" and not site.text("OAUTH_USERNAME_CLAIM"):
-        c.OAuthenticator.username_claim = "email"
-    if name == "generic-oauth" or site.text("OAUTH_SCOPE"):
-        c.OAuthenticator.scope = site.text("OAUTH_SCOPE", "openid email").split()
+        value = site.text(setting)
+        if value and setting.endswith("_URL") and not is_confidential(value):
+            raise ConfigurationError(
+                f"{setting} is no https address: codes and tokens would be readable on the way.",
+                f"Write https://... into {PUBLIC}; http is accepted for this machine only (127.0.0.1, localhost).",
+            )
+        if value:
+            c.OAuthenticator[trait] = value
+    generic = issubclass(chosen, GenericOAuthenticator)
+    differs = provider_of(chosen)
+    claim, scope = ("email", "openid email") if generic else (differs.username_claim, " ".join(differs.scope))
+    if claim and not site.text("OAUTH_USERNAME_CLAIM"):
+        c.OAuthenticator.username_claim = claim
+    if site.text("OAUTH_SCOPE", scope):
+        c.OAuthenticator.scope = site.text("OAUTH_SCOPE", scope).split()
     if site.names("HOSTED_DOMAINS") and not issubclass(provider, GoogleOAuthenticator):
         raise ConfigurationError(
             f"HOSTED_DOMAINS means nothing to OAUTH_PROVIDER={name}.",
@@ -232,6 +229,47 @@ def _provider(c: Any, site: Site, keys: Mapping[str, str]) -> type[ApprovalMixin
     c.GoogleOAuthenticator.hosted_domain = sorted(site.names("HOSTED_DOMAINS"))
     c.GoogleOAuthenticator.strip_domain = False
     return provider
+
+
+def _class_of(name: str) -> type[OAuthenticator]:
+    """Return the authenticator of a provider's name."""
+    found = {point.name: point for point in entry_points(group="jupyterhub.authenticators")}
+    if name not in found:
+        some = "google, github, gitlab, generic-oauth, cilogon"
+        raise ConfigurationError(f"OAUTH_PROVIDER={name} is not known.", f"Write one of {some}, ... into {PUBLIC}.")
+    try:
+        chosen: type[OAuthenticator] = found[name].load()
+    except ImportError as error:
+        raise ConfigurationError(
+            f"OAUTH_PROVIDER={name} needs the package {error.name}, which this hub has not.",
+            f"Choose another one in {PUBLIC}, or add the package to hub/requirements.in.",
+        ) from None
+    # The local ones make a user of the machine of everybody; this hub has containers.
+    if not issubclass(chosen, OAuthenticator) or issubclass(chosen, LocalAuthenticator):
+        raise ConfigurationError(
+            f"OAUTH_PROVIDER={name} does not sign in with OAuth, or wants accounts on this machine.",
+            f"Write OAUTH_PROVIDER={name.removeprefix('local-') if name.startswith('local-') else 'google'} "
+            f"into {PUBLIC}.",
+        )
+    return chosen
+
+
+def _callback(c: Any, address: str) -> None:
+    """Set where the provider sends people back to, which is also where people see the hub."""
+    found = re.fullmatch(r"(https?)(://[^/\s?#]+/)hub/oauth_callback", address)
+    example = f"Write https://YOUR-HUB/hub/oauth_callback into {PRIVATE}, with your hub's name."
+    if found is None:
+        raise ConfigurationError("OAUTH_CALLBACK_URL is not the address of this hub's callback.", example)
+    if not is_confidential(address):
+        raise ConfigurationError(
+            "OAUTH_CALLBACK_URL is no https address: codes and sessions would be readable on the way.",
+            f"{example} http is accepted for a browser on this machine only (127.0.0.1, localhost).",
+        )
+    c.OAuthenticator.oauth_callback_url = address
+    if found[1] == "https":
+        # Its cookies are for https only then, also behind a TLS front.
+        c.JupyterHub.public_url = f"https{found[2]}"
+        c.JupyterHub.tornado_settings.update({"xsrf_cookie_kwargs": {"secure": True}})
 
 
 def generated(path: Path) -> str:

@@ -17,6 +17,7 @@ from .approval import Identity, SourceUnavailableError
 from .audit import AuditLog
 from .authenticator import ApprovalMixin
 from .emails import UnusableEmailError, canonical
+from .providers import provider_of
 
 CONFIG = "/srv/jupyterhub/jupyterhub_config.py"
 
@@ -67,7 +68,11 @@ async def _walk(authenticator: ApprovalMixin, text: str, steps: list[Step]) -> s
             return "Ask them for the address with which they sign in."
         steps.append(Step("Can this e-mail address be used?", "yes", f"It is compared as {user}."))
     provider = authenticator.login_service or "the sign-in form"
-    steps.append(Step(f"Does {provider} prove that it is theirs?", "unknown", "Only they can show it, by signing in."))
+    question = f"Does {provider} prove that it is theirs?"
+    if provider_of(type(authenticator)).silent and not authenticator.trust_email:
+        steps.append(Step(question, "no", f"{provider} does not say whether an address is proved.", decides=True))
+        return "If you know that all are: OAUTH_TRUST_EMAIL=1 in hub/environment, then invoke reset."
+    steps.append(Step(question, "unknown", "Only they can show it, by signing in."))
     # With providers whose user names are no addresses, a sign-in has told the hub which name belongs to it.
     user = next((record.user for record in gate.records.all() if record.email == user), user)
     domains = list(getattr(authenticator, "hosted_domain", ()))

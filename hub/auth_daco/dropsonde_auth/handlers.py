@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from jupyterhub.log import log_request
 from tornado import web
 
 from .audit import AuditLog
+from .openings import opened
 
 READING = {"GET", "HEAD", "OPTIONS"}
 # What people's servers do by themselves is no admin's action.
@@ -33,22 +35,37 @@ class ApprovalHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no t
 def audited(audit: AuditLog, log: Callable[[Any], None] = log_request) -> Callable[[Any], None]:
     """Return a tornado log function that also writes what admins do to the audit log.
 
-    An admin's action is a change through the API, by an admin or for somebody else. No address has its query.
+    An admin's action is a change through the API, by an admin or for somebody else, or somebody else's server that is
+    opened. No address has its query.
     """
 
     def write(handler: Any) -> None:
         log(handler)
         request = handler.request
-        if request.method in READING or "/hub/api/" not in request.path or request.path.endswith(ROUTINE):
+        if "/hub/api/" not in request.path or request.path.endswith(ROUTINE):
             return
         try:
             user = handler.current_user
         except (web.HTTPError, RuntimeError):
             return
         name = getattr(user, "name", "")
-        own = f"/hub/api/users/{name}/" in f"{unquote(request.path)}/"
-        if not name or (own and not getattr(user, "admin", False)):
+        if not name:
             return
-        audit.write("admin", by=name, action=f"{request.method} {request.path}", status=handler.get_status())
+        server = opened(handler)
+        if server is not None:
+            if server.user.name != name:
+                audit.write("admin", by=name, user=server.user.name, action="open", status=handler.get_status())
+            return
+        whose = _whose(request.path)
+        own = whose == name and not getattr(user, "admin", False)
+        if request.method not in READING and not own:
+            action = f"{request.method} {request.path}"
+            audit.write("admin", by=name, user=whose, action=action, status=handler.get_status())
 
     return write
+
+
+def _whose(path: str) -> str:
+    """Return the user whom an address of the API is about, "" where there is none."""
+    found = re.search(r"/hub/api/users/([^/]+)", path)
+    return unquote(found[1]) if found else ""

@@ -7,20 +7,23 @@ from typing import Any
 
 from jupyterhub.auth import Authenticator
 from oauthenticator.google import GoogleOAuthenticator
-from oauthenticator.oauth2 import OAuthenticator
+from oauthenticator.oauth2 import OAuthenticator, OAuthLoginHandler
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from traitlets import default
 
+from .addresses import is_confidential
 from .approval import Identity
 from .authenticator import ApprovalMixin
 from .emails import UnusableEmailError, canonical
 from .failures import SignInError
 from .oauth_handlers import CallbackHandler, LoginHandler
+from .providers import VERIFIED, provider_of
 
 # What a provider says of a person is short.
 LARGEST_ANSWER = 256 * 1024
-OUR_CALLS = {"connect_timeout": 5.0, "request_timeout": 15.0}
+# No redirect: what goes with a call, the code and our secret or a token, is for the provider alone.
+OUR_CALLS = {"connect_timeout": 5.0, "request_timeout": 15.0, "follow_redirects": False}
 
 
 class ApprovedOAuthMixin(ApprovalMixin):
@@ -37,10 +40,15 @@ class ApprovedOAuthMixin(ApprovalMixin):
     def identity(self, _username: str, auth_model: dict[str, Any]) -> Identity:
         """Return who somebody is, by the e-mail of which the provider says that it is theirs."""
         claims = dict(auth_model["auth_state"].get(self.user_auth_state_key) or {})
-        said = [claims[name] for name in ("email_verified", "verified_email") if name in claims]
+        said = [claims[name] for name in VERIFIED if name in claims]
         # A string "false" is true in Python; only JSON's true counts.
-        if any(item is not True for item in said) or (not said and not self.trust_email):
+        if any(item is not True for item in said):
             raise SignInError(f"{self.login_service} does not say that your e-mail address is verified.")
+        if not said and not self.trust_email:
+            raise SignInError(
+                f"{self.login_service} does not say whether your e-mail address is verified. This hub accepts that "
+                "only where its operator sets OAUTH_TRUST_EMAIL=1."
+            )
         return Identity(self._email(claims), claims)
 
     def _email(self, claims: dict[str, Any]) -> str:
@@ -52,9 +60,16 @@ class ApprovedOAuthMixin(ApprovalMixin):
         except UnusableEmailError as error:
             raise SignInError(str(error)) from None
 
+    async def token_to_user(self, token_info: dict[str, Any]) -> dict[str, Any]:
+        """Return what the provider says of somebody, their e-mail by the names that OpenID Connect has for it."""
+        user_info = await super().token_to_user(token_info)
+        return await provider_of(type(self)).claims(self, token_info, dict(user_info))
+
     def user_info_to_username(self, user_info: dict[str, Any]) -> str:
         """Look at the e-mail before the parent makes a name of it: it may be missing, or of any size."""
         user_info["email"] = self._email(user_info)
+        if provider_of(type(self)).whole_name:
+            return str(OAuthenticator.user_info_to_username(self, user_info))
         return str(super().user_info_to_username(user_info))
 
     async def authenticate(self, handler: Any, data: Any = None, **options: Any) -> Any:
@@ -85,7 +100,14 @@ class ApprovedOAuthMixin(ApprovalMixin):
         return SignInError(f"{self.login_service} did not answer as expected.", outage=True)
 
     async def fetch(self, req: HTTPRequest, label: str = "fetching", parse_json: bool = True, **options: Any) -> Any:
-        """Fetch as the parent does, but log no answer: it may repeat what was sent."""
+        """Fetch as the parent does, but log no answer: it may repeat what was sent.
+
+        Raises:
+            ValueError: The address is plain http beyond this machine: everybody on the way could read what is sent.
+        """
+        if not is_confidential(req.url):
+            self.log.error("%s: %s is not asked over plain http", label, self.login_service)
+            raise ValueError("plain http")
         try:
             answer = await self.http_client.fetch(req, **options)
         except HTTPClientError as error:
@@ -108,4 +130,9 @@ def with_approval(authenticator: type[Authenticator]) -> type[ApprovalMixin]:
     if issubclass(authenticator, GoogleOAuthenticator):
         return DacoOAuthenticator
     mixin = ApprovedOAuthMixin if issubclass(authenticator, OAuthenticator) else ApprovalMixin
-    return type(f"Approved{authenticator.__name__}", (mixin, authenticator), {"__module__": __name__})
+    members: dict[str, Any] = {"__module__": __name__}
+    own = getattr(authenticator, "login_handler", None)
+    if own is not OAuthLoginHandler and isinstance(own, type) and issubclass(own, OAuthLoginHandler):
+        # CILogon's says at which organisations people may sign in.
+        members["login_handler"] = type("LoginHandler", (LoginHandler, own), {"__module__": __name__})
+    return type(f"Approved{authenticator.__name__}", (mixin, authenticator), members)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from http.cookies import CookieError
+from typing import Any
 
 from oauthenticator.oauth2 import STATE_COOKIE_NAME, OAuthCallbackHandler, OAuthLoginHandler
 from tornado import web
+
+from .addresses import is_confidential
+from .failures import SignInError
 
 
 class _StateCookie:
@@ -18,6 +22,17 @@ class _StateCookie:
 
 class LoginHandler(_StateCookie, OAuthLoginHandler):  # type: ignore[misc]  # oauthenticator has no types
     """Sends people to the provider."""
+
+    def authorize_redirect(self, *args: Any, **options: Any) -> Any:
+        """Send them there, unless everybody on the way could read what they do there.
+
+        Raises:
+            SignInError: The address is plain http beyond this machine; a site's own lines may have set one.
+        """
+        if not is_confidential(self.authenticator.authorize_url):
+            self.log.error("%s has no https address, therefore nobody is sent there", self.authenticator.login_service)
+            raise SignInError(f"{self.authenticator.login_service} is set up without https on this hub.")
+        return super().authorize_redirect(*args, **options)
 
     def set_state_cookie(self, state_cookie_value: str) -> None:
         """Remember in the browser what was begun."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,7 +20,8 @@ from authlib.oauth2.rfc6749 import InvalidRequestError
 from authlib.oauth2.rfc7636 import CodeChallenge
 from oidc_provider_mock import _app, _storage
 
-PORT = 9400
+PORT, TLS_PORT = 9400, 9443
+CERTIFICATE = "/srv/certificates/oidc.pem"
 # What the hub itself asks, without a browser between.
 FOR_THE_HUB = ("/oauth2/token", "/userinfo")
 
@@ -139,8 +141,7 @@ class Controlled:
 
 
 def main() -> None:
-    """Serve, to the hub and to browsers."""
-    # Plain http: the tests' network is inside this machine.
+    """Serve, to the hub by https, to browsers and tests on this machine by http."""
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     logging.basicConfig(level=logging.INFO)
     # The package makes its parts itself; these are the two places where it looks them up.
@@ -148,7 +149,10 @@ def main() -> None:
     _app.flask_oauth2.AuthorizationServer = Server
     app = _app.app(require_client_registration=True)
     app.wsgi_app = Controlled(app.wsgi_app)
-    uvicorn.run(app, interface="wsgi", host="0.0.0.0", port=PORT, log_config=None, access_log=False)
+    usual: dict[str, Any] = {"interface": "wsgi", "host": "0.0.0.0", "log_config": None, "access_log": False}
+    tls = uvicorn.Server(uvicorn.Config(app, port=TLS_PORT, ssl_certfile=CERTIFICATE, **usual))
+    threading.Thread(target=tls.run, daemon=True).start()
+    uvicorn.run(app, port=PORT, **usual)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,31 @@ def test_another_provider_has_the_same_gate(home: Path) -> None:
     assert found.gate.source.name == "DACO"
 
 
+def test_plain_http_is_for_this_machine(home: Path) -> None:
+    local = {"OAUTH_CALLBACK_URL": "http://127.0.0.1:8000/hub/oauth_callback", "OAUTH_TOKEN_URL": "http://[::1]:9/t"}
+    found = authenticator(COMPLETE | local, home)
+    assert found.oauth_callback_url == local["OAUTH_CALLBACK_URL"]
+    assert found.token_url == local["OAUTH_TOKEN_URL"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "scope", "claim"),
+    [
+        ("google", ["openid", "email"], "email"),
+        ("generic-oauth", ["openid", "email"], "email"),
+        ("github", ["user:email"], "login"),
+        ("azuread", ["openid", "profile", "email"], "email"),
+        ("globus", ["openid", "profile", "email"], "preferred_username"),
+    ],
+)
+def test_each_provider_is_asked_for_an_email(home: Path, provider: str, scope: list[str], claim: str) -> None:
+    found = authenticator(COMPLETE | {"OAUTH_PROVIDER": provider}, home)
+    assert (found.scope, found.username_claim) == (scope, claim)
+    own = {"OAUTH_PROVIDER": provider, "OAUTH_SCOPE": "openid other", "OAUTH_USERNAME_CLAIM": "sub"}
+    found = authenticator(COMPLETE | own, home)
+    assert (found.scope, found.username_claim) == (["openid", "other"], "sub")
+
+
 def test_development_needs_nothing_and_may_try_a_list(home: Path) -> None:
     found = authenticator({"DEV_MODE": "1"}, home)
     assert found.everybody
@@ -111,6 +136,13 @@ WRONG = [
     (COMPLETE | {"OAUTH_PROVIDER": "github", "HOSTED_DOMAINS": "example.org"}, "HOSTED_DOMAINS"),
     (COMPLETE | {"OAUTH_PROVIDER": "gogle"}, "OAUTH_PROVIDER"),
     (COMPLETE | {"OAUTH_PROVIDER": "dummy"}, "OAUTH_PROVIDER"),
+    (COMPLETE | {"OAUTH_PROVIDER": "local-github"}, "OAUTH_PROVIDER=github"),
+    (COMPLETE | {"OAUTH_PROVIDER": "mediawiki"}, "mwoauth"),
+    (COMPLETE | {"OAUTH_CALLBACK_URL": "http://hub.example.org/hub/oauth_callback"}, "OAUTH_CALLBACK_URL"),
+    (COMPLETE | {"OAUTH_CALLBACK_URL": "http://localhost@evil.example/hub/oauth_callback"}, "OAUTH_CALLBACK_URL"),
+    (COMPLETE | {"OAUTH_AUTHORIZE_URL": "http://sso.example.org/authorize"}, "OAUTH_AUTHORIZE_URL"),
+    (COMPLETE | {"OAUTH_TOKEN_URL": "http://sso/token"}, "OAUTH_TOKEN_URL"),
+    (COMPLETE | {"OAUTH_USERDATA_URL": "ftp://sso.example.org/user"}, "OAUTH_USERDATA_URL"),
 ]
 
 

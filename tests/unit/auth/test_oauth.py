@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from dropsonde_auth import with_approval
 from dropsonde_auth.failures import SignInError
 from dropsonde_auth.oauth import DacoOAuthenticator
+from dropsonde_auth.oauth_handlers import LoginHandler
 from jupyterhub.auth import DummyAuthenticator
 from oauthenticator.generic import GenericOAuthenticator
 from oauthenticator.github import GitHubOAuthenticator
@@ -30,11 +33,13 @@ GOOD_USER = {"email": EMAIL, "verified_email": True}
 
 @dataclass
 class Provider:
-    """What the provider answers: status and body, for its two addresses."""
+    """What the provider answers: status and body for each of its addresses, and headers for all."""
 
     url: str = ""
     token: tuple[int, Any] = (200, GOOD_TOKEN)
     user: tuple[int, Any] = (200, GOOD_USER)
+    emails: tuple[int, Any] = (404, {"message": "Not Found"})
+    headers: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
 
@@ -50,20 +55,42 @@ async def provider() -> AsyncIterator[Provider]:
             answers.requests.append(self.name)
             status, body = getattr(answers, self.name)
             self.set_status(status)
+            for name, value in answers.headers.items():
+                self.set_header(name, value)
             self.write(body if isinstance(body, str) else json.dumps(body))
 
         post = get
 
+    paths = {"/token": "token", "/user": "user", "/user/emails": "emails"}
     server = HTTPServer(
-        Application(
-            [("/token", Answer, {"name": "token"}), ("/user", Answer, {"name": "user"})], log_function=lambda _: None
-        )
+        Application([(path, Answer, {"name": name}) for path, name in paths.items()], log_function=lambda _: None)
     )
     socket, port = bind_unused_port()
     server.add_sockets([socket])
     answers.url = f"http://127.0.0.1:{port}"
     yield answers
     server.stop()
+
+
+@asynccontextmanager
+async def elsewhere() -> AsyncIterator[tuple[str, list[str]]]:
+    """Another server; yields its address and what it was asked."""
+    got: list[str] = []
+
+    class Anything(RequestHandler):
+        def get(self) -> None:
+            got.append(self.request.uri or "")
+            self.write(json.dumps(GOOD_TOKEN | GOOD_USER))
+
+        post = get
+
+    server = HTTPServer(Application([(".*", Anything)], log_function=lambda _: None))
+    socket, port = bind_unused_port()
+    server.add_sockets([socket])
+    try:
+        yield f"http://127.0.0.1:{port}/", got
+    finally:
+        server.stop()
 
 
 def made(provider: Provider, tmp_path: Path, source: Source, kind: Any = DacoOAuthenticator, **options: Any) -> Any:
@@ -166,6 +193,48 @@ async def test_a_provider_that_proves_no_email_is_not_trusted(
     provider.user = (200, {"login": "Jane", "email": EMAIL})
     with pytest.raises(SignInError, match="403"):
         await made(provider, tmp_path, source, with_approval(GitHubOAuthenticator)).get_authenticated_user(None, None)
+
+
+@pytest.mark.parametrize("kind", [DacoOAuthenticator, with_approval(GenericOAuthenticator)])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("where", ["token", "user"])
+async def test_nothing_follows_a_redirect(
+    provider: Provider, tmp_path: Path, source: Source, kind: Any, status: int, where: str
+) -> None:
+    """A redirect would take the code and our secret, or the token, to whomever it names."""
+    source.approved[EMAIL] = None
+    setattr(provider, where, (status, ""))
+    async with elsewhere() as (address, got):
+        provider.headers["Location"] = address
+        with pytest.raises(SignInError) as failed:
+            await made(provider, tmp_path, source, kind).get_authenticated_user(None, None)
+    assert failed.value.status_code == 503
+    assert got == []
+    assert provider.requests == (["token"] if where == "token" else ["token", "user"])
+
+
+@pytest.mark.parametrize("trait", ["token_url", "userdata_url"])
+async def test_nothing_is_sent_over_plain_http_beyond_this_machine(
+    provider: Provider, tmp_path: Path, source: Source, trait: str
+) -> None:
+    authenticator = made(provider, tmp_path, source)
+    asked: list[str] = []
+    fetch = authenticator.http_client.fetch
+    authenticator.http_client.fetch = lambda request: asked.append(request.url) or fetch(request)
+    setattr(authenticator, trait, "http://provider.example/")
+    with pytest.raises(SignInError):
+        await authenticator.get_authenticated_user(None, None)
+    assert not [url for url in asked if "provider.example" in url]
+
+
+def test_nobody_is_sent_to_a_provider_over_plain_http() -> None:
+    handler: Any = SimpleNamespace(
+        log=logging.getLogger("hub"),
+        authenticator=SimpleNamespace(authorize_url="http://provider.example/authorize", login_service="GitHub"),
+    )
+    with pytest.raises(SignInError) as failed:
+        LoginHandler.authorize_redirect(handler)
+    assert "without https" in failed.value.jupyterhub_message
 
 
 def test_an_authenticator_has_approval_once() -> None:
