@@ -17,6 +17,17 @@ from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
 from tests.signin.visitor import Visitor, words
 
+# A hub that stands by has no network yet.
+FAILS_IN_SERVICE = """\
+import socket, sys
+try:
+    socket.getaddrinfo("proxy-api", None)
+except OSError:
+    pass
+else:
+    sys.exit("Error: broken on purpose.")
+"""
+
 
 @contextmanager
 def in_development(site: Site) -> Iterator[None]:
@@ -98,6 +109,24 @@ def test_another_provider_closes_all_doors_and_the_same_one_none(site: Site, arr
     visitor.start()
     assert "finding.txt" in visitor.files()
     assert site.home_volumes(visitor.name) == homes
+
+
+def test_a_hub_that_does_not_take_over_closes_no_door(site: Site, arrive: Arrive) -> None:
+    """It stands by with another provider, which is where it proves its settings, and fails once it takes over."""
+    visitor = arrive("staying").come_in()
+    visitor.start()
+    token, before = visitor.token, len(alarms(site))
+    file = site.tree.folder / "hub/environment"
+    other = file.read_text().replace("OAUTH_PROVIDER=google", "OAUTH_PROVIDER=generic-oauth")
+    assert other != file.read_text()
+    with site.tree.edited("hub/config.d/99-fails.py", FAILS_IN_SERVICE), site.tree.edited("hub/environment", other):
+        done = site.tree.invoke("reset", check=False)
+    assert "The old one serves again" in done.stderr, done.stderr
+    assert visitor.user() == visitor.name
+    assert visitor.token_works(token)
+    assert site.is_running(visitor.name)
+    assert len(alarms(site)) == before
+    site.tree.invoke("reset")
 
 
 def test_an_admin_is_whom_the_setting_names(site: Site, arrive: Arrive) -> None:
