@@ -62,9 +62,10 @@ class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
 
     async def init_spawners(self) -> int:
         """Look up the servers that run, which may take longer than JupyterHub waits for it."""
-        found = int(await super().init_spawners())
-        self.servers_known.set()
-        return found
+        try:
+            return int(await super().init_spawners())
+        finally:
+            self.servers_known.set()
 
     async def start(self) -> None:
         """Close the doors if people sign in in another way now, serve, and look at approvals all the while."""

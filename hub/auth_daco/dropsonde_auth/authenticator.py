@@ -49,6 +49,10 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
 
     @default("approval_is_enough")
     def _no_other_rule(self) -> bool:
+        # CILogon's rules are in its list of organisations.
+        organisations = getattr(self, "idps", {}).values()
+        if any(item.get("allowed_domains") or item.get("allow_all") for item in organisations):
+            return False
         return not any(
             getattr(self, name)
             for name, trait in self.traits(config=True).items()
@@ -57,6 +61,8 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        # Settled by the settings, before JupyterHub changes its own lists.
+        self.approval_is_enough = bool(self.approval_is_enough)
         data = Path(self.data_dir)
         self.audit = AuditLog(data / "audit")
         hours, minutes, days = self.outage_hours, self.stop_minutes, self.warn_days
@@ -90,6 +96,9 @@ class ApprovalMixin(Authenticator):  # type: ignore[misc]  # jupyterhub has no t
         if no_rule and user not in self.admin_users:
             return "This account is not on this hub's list of users."
         return ""
+
+    def delete_user(self, user: Any) -> None:
+        """Keep a deleted account's name on the list of users: the setting says who is on it, until the next start."""
 
     # -- Signing in ----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyterhub import orm
 
-from . import proof
+from . import proof, servers
 from .authenticator import ApprovalMixin
 from .proof import NAMING
 from .records import Record
@@ -51,18 +51,21 @@ class Doors:
         """
         names = ", ".join(sorted(self._now.changed_since(self._before)))
         anew = self._accounts_that_begin_anew()
-        if self._anybody_was_here():
+        anybody = self._anybody_was_here()
+        if anybody:
             tokens = self._void()
-            servers = await self._stop_all()
+            stopped = await self._stop_all()
             await self._remove(anew)
-            self._forget()
             text = (
-                f"People sign in in another way now ({names}). All sessions and {tokens} tokens are void, {servers} "
+                f"People sign in in another way now ({names}). All sessions and {tokens} tokens are void, {stopped} "
                 f"servers were stopped, {len(anew)} accounts begin anew; all files are kept."
             )
             self._app.log.warning("%s", text)
             self._audit.write("alarm", reason=text, by="hub")
         proof.write(self._path, self._now)
+        # Not before: which accounts go on is read from the records, also by a hub that begins again.
+        if anybody:
+            self._forget()
 
     def _anybody_was_here(self) -> bool:
         accounts = self._app.db.query(orm.User)
@@ -108,18 +111,17 @@ class Doors:
         """Stop all servers; return how many there were."""
         places = asyncio.Semaphore(STOPS_AT_A_TIME)
 
-        async def stop(user: Any, name: str) -> None:
+        async def stop(user: Any, name: str) -> bool:
             async with places:
-                await user.stop(name)
+                return await servers.end(user, name, self._audit)
 
-        running = [
-            (user, spawner.name)
-            for user in list(self._app.users.values())
-            for spawner in list(user.spawners.values())
-            if spawner.active
-        ]
-        await asyncio.gather(*(stop(user, name) for user, name in running))
-        return len(running)
+        owned = [(account, self._app.users[account]) for account in self._app.db.query(orm.User)]
+        ends = [stop(user, name) for account, user in owned for name in servers.names_of(account, user)]
+        done = await asyncio.gather(*ends, return_exceptions=True)
+        failures = [item for item in done if isinstance(item, Exception)]
+        if failures:
+            raise failures[0]
+        return sum(item is True for item in done)
 
     def _forget(self) -> None:
         for record in list(self._gate.records.all()):

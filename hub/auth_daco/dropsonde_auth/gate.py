@@ -89,7 +89,9 @@ class Gate:
             standing, answer = Standing(State.ENDED, "Please sign in again: your e-mail address is not known."), None
             email = record.email
         else:
-            standing, answer = await self._judge(record.user, Identity(email), record.last_yes, self.rules.outage)
+            standing, answer = await self._judge(
+                record.user, Identity(email), record.last_yes, max(self.rules.outage, policy.FRESH)
+            )
         # While it was asked, a sign-in may have changed what is known.
         newer = self.records.get(record.user)
         if newer is None or newer == record:
@@ -145,7 +147,12 @@ class Gate:
     async def still_ended(self, user: str) -> bool:
         """Ask once more about somebody who is due: one wrong no ends nobody's work if the source takes it back."""
         record = self.records.get(user)
-        return record is not None and record.ended is not None and not (await self.review(record)).in_force
+        if record is None or record.ended is None:
+            return False
+        await self.review(record)
+        # Not what this look found: a sign-in meanwhile may have found something newer.
+        record = self.records.get(user)
+        return record is not None and record.ended is not None
 
     def expired(self) -> list[str]:
         """Return the users whose approval has passed its known end, and was not found ended yet."""
@@ -154,14 +161,24 @@ class Gate:
 
     def due(self) -> list[str]:
         """Return the users whose servers are to be stopped and whose tokens are to be revoked now."""
-        limit = self.now() - self.rules.stop
-        return [item.user for item in self.records.ended_unrevoked() if item.ended is not None and item.ended <= limit]
+        return [item.user for item in self.records.ended_unrevoked() if self._has_had_time(item)]
+
+    def is_due(self, user: str) -> bool:
+        """Return whether that is so for one user."""
+        record = self.records.get(user)
+        return record is not None and record.revoked is None and self._has_had_time(record)
+
+    def _has_had_time(self, record: Record) -> bool:
+        return record.ended is not None and record.ended <= self.now() - self.rules.stop
 
     def revoked(self, user: str, facts: dict[str, Any]) -> None:
         """Note that a user's servers were stopped and tokens revoked."""
         record = self.records.get(user)
-        if record is not None:
-            self.records.put(replace(record, revoked=self.now()))
+        if record is None:
+            return
+        self.records.put(replace(record, revoked=self.now()))
+        # Of an account that an admin made and nobody used, there is nothing to tell.
+        if record.confirmed is not None or any(facts.values()):
             self.audit.write(
                 "revoked", self.now(), user=user, email=record.email, reason=record.reason, by="hub", **facts
             )

@@ -34,8 +34,8 @@ def _by_page(handler: Any) -> orm.Spawner | None:
             return None
     elif status != 403:
         return None  # the page that asks whether they want to
-    asked = handler.get_query_argument("client_id", "")
-    return handler.db.query(orm.Spawner).filter(orm.Spawner.oauth_client_id == asked).first()
+    asked = handler.get_arguments("client_id")  # of the address or of the form
+    return handler.db.query(orm.Spawner).filter(orm.Spawner.oauth_client_id.in_(asked)).first()
 
 
 def _by_token(handler: Any) -> orm.Spawner | None:

@@ -108,26 +108,30 @@ class Records:
 
     def put(self, record: Record) -> None:
         """Write one record, new or in place of the user's old one."""
-        self._unwritten[record.user] = record
-        self.write()
+        self._change(record.user, record)
 
     def forget(self, user: str) -> None:
         """Remove a user's record."""
-        self._unwritten[user] = None
-        self.write()
+        self._change(user, None)
 
     def write(self) -> bool:
-        """Write what is not written yet; return whether nothing is left."""
-        problem = None
-        for user, record in list(self._unwritten.items()):
-            try:
-                self._write(user, record)
-                del self._unwritten[user]
-            except sqlite3.Error as error:
-                problem = error
-        if problem:
-            LOG.error("Approvals cannot be written down, they are remembered until then: %s", problem)
-        return not self._unwritten
+        """Write what is not written yet, up to the first that still cannot be; return whether nothing is left."""
+        while self._unwritten:
+            user = next(iter(self._unwritten))
+            if not self._change(user, self._unwritten.pop(user)):
+                return False
+        return True
+
+    def _change(self, user: str, record: Record | None) -> bool:
+        self._unwritten.pop(user, None)
+        try:
+            self._write(user, record)
+        except sqlite3.Error as error:
+            if not self._unwritten:  # said once, not for each
+                LOG.error("Approvals cannot be written down, they are remembered until then: %s", error)  # noqa: TRY400
+            self._unwritten[user] = record
+            return False
+        return True
 
     def _write(self, user: str, record: Record | None) -> None:
         if record is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyterhub import orm
 
+from . import servers
 from .authenticator import ApprovalMixin
 
 LOG = logging.getLogger(__name__)
@@ -34,11 +35,13 @@ class Sweep:
         self._authenticator = authenticator
         self._gate = authenticator.gate
         self._places = asyncio.Semaphore(STOPS_AT_A_TIME)
+        self._turn = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._endings: dict[str, asyncio.Task[None]] = {}
         self._void: Counter[str] = Counter()  # tokens, by user, until all of their end is done
         self._stopped: Counter[str] = Counter()  # servers, likewise
         self._troubled: set[str] = set()
+        self._missing: set[str] = set()
 
     def begin(self) -> None:
         """Begin, on the hub's loop; the first look is at once, because approvals may have ended while no hub ran."""
@@ -79,9 +82,12 @@ class Sweep:
         """Return everybody who could do something: all with a record, a running server or a token."""
         database = self._app.db
         names = {name for (name,) in database.query(orm.User.name)}
-        for record in self._gate.records.all():
-            if record.user not in names:
+        # Missing at two looks: at a first sign-in there is a record a moment before there is an account.
+        missing = [record for record in self._gate.records.all() if record.user not in names]
+        for record in missing:
+            if record.user in self._missing:
                 self._gate.forget(record)
+        self._missing = {record.user for record in missing}
         active = {
             name for (name,) in database.query(orm.User.name).join(orm.APIToken, orm.APIToken.user_id == orm.User.id)
         }
@@ -103,6 +109,7 @@ class Sweep:
         for name in self._gate.due():
             if name not in self._endings:
                 self._endings[name] = asyncio.create_task(self._end(name))
+                await asyncio.sleep(0)  # the hub serves pages between any two
 
     async def _end(self, name: str) -> None:
         """Revoke a user's sessions and tokens, and stop their servers; what failed is tried again."""
@@ -125,26 +132,29 @@ class Sweep:
     async def _end_all_of(self, name: str) -> list[Exception]:
         """Do so; return what failed, which kept nothing else."""
         failures: list[Exception] = []
-        account = orm.User.find(self._app.db, name)
-        if account is None:
-            return failures  # the next look at all users forgets it
-        user = self._app.users[account]
-        try:
-            self._void[name] += self._close_doors(account)
-        except Exception as error:  # noqa: BLE001 - as with a full disk; the servers are stopped all the same
-            self._tidy()
-            failures.append(error)
+        async with self._turn:
+            await asyncio.sleep(0)  # pages between any two, here as well
+            account = orm.User.find(self._app.db, name)
+            # Approved again meanwhile, and signed in anew; or deleted: the next look at all users forgets it.
+            if account is None or not self._gate.is_due(name):
+                return failures
+            user = self._app.users[account]
+            try:
+                self._void[name] += self._close_doors(account)
+            except Exception as error:  # noqa: BLE001 - as with a full disk; the servers are stopped all the same
+                self._tidy()
+                failures.append(error)
         async with self._places:
-            for server in sorted({*account.orm_spawners, *user.spawners}):
-                if name not in self._gate.due():
-                    return failures  # approved again meanwhile, and signed in anew
+            for server in servers.names_of(account, user):
+                if not self._gate.is_due(name):
+                    return failures
                 try:
                     async with asyncio.timeout(LONGEST_STOP):
                         self._stopped[name] += await self._stop(user, server)
                 except Exception as error:  # noqa: BLE001 - the others are stopped all the same
                     failures.append(error)
         running = any(item.active or item.pending for item in user.spawners.values())
-        if name in self._gate.due() and not running and not failures:
+        if self._gate.is_due(name) and not running and not failures:
             self._gate.revoked(name, {"servers": self._stopped.pop(name, 0), "tokens": self._void.pop(name, 0)})
             self._troubled.discard(name)
         return failures
@@ -159,27 +169,21 @@ class Sweep:
         return len(tokens)
 
     async def _stop(self, user: Any, name: str) -> bool:
-        """Stop one server; return whether it ran.
-
-        JupyterHub forgets a server also when its stop fails. Our spawner is asked for what the engine has.
-        """
+        """Stop one server; return whether it ran."""
         spawner = user.spawners[name]
         if spawner.pending:
             return False  # it starts or stops right now: the next tick finds it settled
-        ran = bool(spawner.active)
-        if ran:
+        active = spawner.active
+        if active:
             spawner._stop_pending = True  # as JupyterHub's own handlers mark it, against a second stop at the same time
+        try:
             try:
-                try:
+                if active:
                     await self._app.proxy.delete_user(user, name)
-                finally:
-                    await user.stop(name)
             finally:
-                spawner._stop_pending = False
-        left = getattr(user.spawners[name], "end_container", None)
-        if left is not None and await left():
-            self._authenticator.audit.write("stop", user=user.name, by="hub")
-            return True
+                ran = await servers.end(user, name, self._authenticator.audit)
+        finally:
+            spawner._stop_pending = False
         return ran
 
     def _tidy(self) -> None:

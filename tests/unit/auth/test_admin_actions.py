@@ -106,7 +106,7 @@ def test_whose_server_somebody_opens_is_written(
         db=database,
         _headers=more.get("headers", {}),
         get_status=lambda: status,
-        get_query_argument=lambda _name, _default: more.get("client", ""),
+        get_arguments=lambda _name: [more["client"]] if "client" in more else [],
         get_token=lambda: token,
         get_scope_filter=lambda _scope: lambda _server, kind: kind == "server" and more.get("may", True),
     )

@@ -234,3 +234,12 @@ async def test_what_no_source_said_is_no_yes_in_an_outage(tmp_path: Path, source
     set_approval(source, ADMIN, AWAY)
     with pytest.raises(NotApprovedError):
         await later.pre_spawn_start(SimpleNamespace(name=ADMIN), SimpleNamespace())
+
+
+async def test_a_deleted_account_leaves_the_lists_of_the_settings_alone(tmp_path: Path, source: Source) -> None:
+    authenticator = daco(tmp_path, source, allowed_users={EMAIL})
+    authenticator.delete_user(SimpleNamespace(name=EMAIL))
+    for email in (EMAIL, OTHER):
+        set_approval(source, email, FOREVER)
+    assert await outcome(authenticator, EMAIL, VERIFIED) == YES
+    assert await outcome(authenticator, OTHER, VERIFIED) == NO

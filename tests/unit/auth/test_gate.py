@@ -97,6 +97,16 @@ async def test_a_no_from_an_old_copy_ends_nothing(gate: Gate, source: Source, cl
     assert (await gate.may_start(JANE)).in_force
 
 
+async def test_no_grace_for_outages_is_no_end_of_a_copy(gate: Gate, source: Source, clock: Clock) -> None:
+    gate.rules = replace(gate.rules, outage=timedelta())
+    source.as_of = clock()
+    await come_in(gate, source)
+    clock.forward(minutes=1)
+    assert (await gate.may_start(JANE)).in_force
+    source.goes_away()
+    assert not (await gate.may_start(JANE)).in_force
+
+
 async def test_one_more_look_takes_a_wrong_no_back(gate: Gate, source: Source, clock: Clock) -> None:
     await come_in(gate, source)
     del source.approved[JANE]

@@ -29,6 +29,7 @@ TRUST = {"trust_email": True}
 OTHER = "other@example.org"
 IDP = "https://idp.example.org/shibboleth"
 CILOGON = {"idps": {IDP: {"username_derivation": {"username_claim": "eppn"}}}}
+DOMAINS = {"idps": {IDP: {"username_derivation": {"username_claim": "eppn"}, "allowed_domains": ["uni.example"]}}}
 AZURE = {"tenant_id": "t", "client_id": "id", "username_claim": "email"}
 
 
@@ -73,6 +74,7 @@ IN = [
     (GitLabOAuthenticator, {"user": GITLAB | {"email_verified": True}}, {}, "jane"),
     (Auth0OAuthenticator, {"user": {"email": EMAIL, "email_verified": True}}, {"auth0_domain": "a.example"}, EMAIL),
     (CILogonOAuthenticator, CILOGON_SAYS, CILOGON | TRUST, "jane@uni.example"),
+    (CILogonOAuthenticator, CILOGON_SAYS, DOMAINS | TRUST, "jane@uni.example"),
     (AzureAdOAuthenticator, azure(), AZURE | TRUST, EMAIL),
     # Two people's names stay two: the organisation is not cut off.
     (GlobusOAuthenticator, globus(), TRUST, "jane@uni.example"),
@@ -101,6 +103,13 @@ OUT = [
     (GitLabOAuthenticator, {"user": GITLAB | {"confirmed_at": None}}, TRUST, "does not say that"),
     (Auth0OAuthenticator, {"user": {"email": EMAIL}}, {"auth0_domain": "a.example"}, "OAUTH_TRUST_EMAIL"),
     (CILogonOAuthenticator, CILOGON_SAYS, CILOGON, "OAUTH_TRUST_EMAIL"),
+    # An organisation vouches for its own domains only, whomever the source approves.
+    (
+        CILogonOAuthenticator,
+        {"user": CILOGON_SAYS["user"] | {"eppn": "boss@b.example"}},
+        DOMAINS | TRUST,
+        "list of users",
+    ),
     (AzureAdOAuthenticator, azure(), AZURE, "OAUTH_TRUST_EMAIL"),
     (AzureAdOAuthenticator, azure(), AZURE | TRUST | {"tenant_id": "common"}, "AAD_TENANT_ID"),
     (AzureAdOAuthenticator, azure(email=None), AZURE | TRUST, "what your e-mail address is"),

@@ -3,169 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dropsonde_auth import sweep as sweep_module
-from dropsonde_auth import with_approval
 from dropsonde_auth.approval import Identity
 from dropsonde_auth.sweep import Sweep
 from jupyterhub import orm
-from jupyterhub.app import JupyterHub
-from jupyterhub.auth import DummyAuthenticator
-from jupyterhub.proxy import Proxy
-from jupyterhub.spawner import Spawner
 from sqlalchemy.exc import OperationalError
-from traitlets.config import Config
 
 from .conftest import Clock, Source, audited
+from .hubapp import Hub, make_hub
 
 JANE, JOE = "jane@example.org", "joe@example.org"
 
 
-class Engine:
-    """Who has a server, and what is the matter with the stops of whom."""
-
-    running: set[str]
-    failures: dict[str, int]
-    hanging: set[str]
-
-    def __init__(self) -> None:
-        self.running, self.failures, self.hanging = set(), {}, set()
-
-    async def stop(self, name: str) -> bool:
-        if name in self.hanging:
-            await asyncio.sleep(3600)
-        if self.failures.get(name, 0) > 0:
-            self.failures[name] -= 1
-            raise OSError("500 from the engine")
-        ran = name in self.running
-        self.running.discard(name)
-        return ran
-
-
-class MemorySpawner(Spawner):
-    """A spawner whose servers are names in a set."""
-
-    engine: Engine
-    stop_failed = False
-
-    async def start(self) -> tuple[str, int]:
-        self.engine.running.add(self.user.name)
-        return "127.0.0.1", 1
-
-    async def poll(self) -> int | None:
-        return None if self.user.name in self.engine.running else 0
-
-    async def stop(self, now: bool = False) -> None:
-        self.stop_failed = True
-        await self.engine.stop(self.user.name)
-        self.stop_failed = False
-
-    async def end_container(self) -> bool:
-        return await self.engine.stop(self.user.name)
-
-
-class MemoryProxy(Proxy):
-    """A proxy whose routes are a dictionary."""
-
-    routes: dict[str, Any] = {}  # noqa: RUF012 - of the one hub of a test
-
-    async def add_route(self, routespec: str, target: str, data: Any) -> None:
-        self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
-
-    async def delete_route(self, routespec: str) -> None:
-        self.routes.pop(routespec, None)
-
-    async def get_all_routes(self) -> dict[str, Any]:
-        return self.routes
-
-
 @dataclass
-class Hub:
-    """A hub whose clock, approval source and engine the test sets."""
+class Swept:
+    """A hub and its sweep."""
 
-    app: Any
+    hub: Hub
     sweep: Sweep
-    engine: Engine
-    clock: Clock
-    source: Source
-    folder: Path
-    users: list[Any] = field(default_factory=list)
 
-    @property
-    def gate(self) -> Any:
-        return self.app.authenticator.gate
-
-    async def come_in(self, name: str) -> None:
-        """Let somebody be approved and have a running server and a token."""
-        self.source.approved[name] = None
-        assert (await self.gate.admit(name, Identity(name))).in_force
-        account = orm.User.find(self.app.db, name) or orm.User(name=name)
-        self.app.db.add(account)
-        self.app.db.commit()
-        user = self.app.users[account]
-        account.new_api_token(note="test")
-        spawner = user.spawners[""]
-        spawner.orm_spawner.started = None
-        server = orm.Server(ip="127.0.0.1", port=1)
-        self.app.db.add(server)
-        spawner.orm_spawner.server = server
-        self.app.db.commit()
-        del user.spawners[""]
-        self.engine.running.add(name)
-        assert user.spawners[""].active
-
-    def tokens(self, name: str) -> int:
-        return len(orm.User.find(self.app.db, name).api_tokens)
-
-    def told(self, name: str = "") -> list[str]:
-        return [line["event"] for line in audited(self.folder) if not name or line.get("user") == name]
-
-    async def end(self, *names: str) -> None:
-        """Let approvals end, and the time for saving work pass."""
-        for name in names:
-            self.source.approved.pop(name, None)
-        await self.gate.review_all(names)
-        self.clock.forward(minutes=10)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                await asyncio.sleep(0.01)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.hub, name)
 
 
 @pytest.fixture
-async def hub(tmp_path: Path, source: Source, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hub]:
+async def hub(tmp_path: Path, source: Source, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Swept]:
     monkeypatch.setattr(sweep_module, "TICK", 0.02)
     monkeypatch.setattr(sweep_module, "AGAIN", 0.05)
-    monkeypatch.chdir(tmp_path)
     clock.time = datetime.now(UTC)  # as JupyterHub's own clock, by which other lines of the audit log have their file
-    engine = Engine()
-    MemoryProxy.routes = {}
-    config = Config()
-    config.JupyterHub.db_url = "sqlite:///:memory:"
-    config.JupyterHub.cookie_secret = b"\0" * 32
-    config.JupyterHub.authenticator_class = with_approval(DummyAuthenticator)
-    config.JupyterHub.spawner_class = type("TheSpawner", (MemorySpawner,), {"engine": engine})
-    config.JupyterHub.proxy_class = MemoryProxy
-    config.ApprovalMixin.approval_source = lambda _alarm: source
-    config.ApprovalMixin.data_dir = str(tmp_path)
-    config.ApprovalMixin.check_seconds = 0.02
-    app = JupyterHub(config=config)
-    await app.initialize([])
-    app.authenticator.gate.now = clock
-    sweep = Sweep(app, app.authenticator)
-    yield Hub(app, sweep, engine, clock, source, tmp_path / "audit")
+    made = await make_hub(tmp_path, source, clock)
+    sweep = Sweep(made.app, made.app.authenticator)
+    yield Swept(made, sweep)
     sweep.end()
-    app.db.close()
+    made.app.db.close()
 
 
-async def test_servers_are_stopped_and_tokens_void_when_the_time_has_come(hub: Hub) -> None:
+async def test_servers_are_stopped_and_tokens_void_when_the_time_has_come(hub: Swept) -> None:
     await hub.come_in(JANE)
     await hub.come_in(JOE)
     hub.sweep.begin()
@@ -178,7 +59,7 @@ async def test_servers_are_stopped_and_tokens_void_when_the_time_has_come(hub: H
     assert (line["servers"], line["tokens"]) == (1, 1)
 
 
-async def test_a_stop_that_fails_is_tried_again_and_not_told_as_done(hub: Hub) -> None:
+async def test_a_stop_that_fails_is_tried_again_and_not_told_as_done(hub: Swept) -> None:
     await hub.come_in(JANE)
     hub.engine.failures[JANE] = 3
     await hub.end(JANE)
@@ -193,7 +74,7 @@ async def test_a_stop_that_fails_is_tried_again_and_not_told_as_done(hub: Hub) -
     assert hub.told(JANE) == ["approved", "ended", "alarm", "alarm", "stop", "revoked"]
 
 
-async def test_a_server_that_the_hub_has_forgotten_is_stopped(hub: Hub) -> None:
+async def test_a_server_that_the_hub_has_forgotten_is_stopped(hub: Swept) -> None:
     await hub.come_in(JANE)
     user = hub.app.users[JANE]
     user.spawners[""].server = None
@@ -205,7 +86,7 @@ async def test_a_server_that_the_hub_has_forgotten_is_stopped(hub: Hub) -> None:
     assert "stop" in hub.told(JANE)
 
 
-async def test_a_stop_that_hangs_delays_nobody(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_that_hangs_delays_nobody(hub: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_module, "LONGEST_STOP", 0.5)
     for name in (JANE, JOE):
         await hub.come_in(name)
@@ -221,7 +102,7 @@ async def test_a_stop_that_hangs_delays_nobody(hub: Hub, monkeypatch: pytest.Mon
     assert not hub.engine.running
 
 
-async def test_a_source_that_hangs_delays_no_other_revocation(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_source_that_hangs_delays_no_other_revocation(hub: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (JANE, JOE):
         await hub.come_in(name)
     await hub.end(JANE, JOE)
@@ -238,7 +119,7 @@ async def test_a_source_that_hangs_delays_no_other_revocation(hub: Hub, monkeypa
     assert hub.engine.running == {JANE}
 
 
-async def test_a_no_that_is_taken_back_stops_nothing(hub: Hub) -> None:
+async def test_a_no_that_is_taken_back_stops_nothing(hub: Swept) -> None:
     await hub.come_in(JANE)
     await hub.end(JANE)
     hub.source.approved[JANE] = None
@@ -250,7 +131,7 @@ async def test_a_no_that_is_taken_back_stops_nothing(hub: Hub) -> None:
     assert hub.told(JANE) == ["approved", "ended", "restored"]
 
 
-async def test_an_outage_takes_no_end_back(hub: Hub) -> None:
+async def test_an_outage_takes_no_end_back(hub: Swept) -> None:
     await hub.come_in(JANE)
     await hub.end(JANE)
     hub.source.goes_away()
@@ -259,7 +140,7 @@ async def test_an_outage_takes_no_end_back(hub: Hub) -> None:
     assert not hub.engine.running
 
 
-async def test_servers_are_stopped_where_tokens_cannot_be_deleted(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_servers_are_stopped_where_tokens_cannot_be_deleted(hub: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
     await hub.come_in(JANE)
     await hub.end(JANE)
     close = hub.sweep._close_doors
@@ -278,7 +159,7 @@ async def test_servers_are_stopped_where_tokens_cannot_be_deleted(hub: Hub, monk
     assert hub.tokens(JANE) == 0
 
 
-async def test_a_known_end_is_found_when_it_comes(hub: Hub) -> None:
+async def test_a_known_end_is_found_when_it_comes(hub: Swept) -> None:
     await hub.come_in(JANE)
     hub.app.authenticator.check_seconds = 3600
     hub.source.approved[JANE] = hub.clock() + timedelta(hours=1)
@@ -293,7 +174,7 @@ async def test_a_known_end_is_found_when_it_comes(hub: Hub) -> None:
     await hub.until(lambda: "revoked" in hub.told(JANE))
 
 
-async def test_many_that_end_at_once_are_an_alarm(hub: Hub) -> None:
+async def test_many_that_end_at_once_are_an_alarm(hub: Swept) -> None:
     people = [f"p{number}@example.org" for number in range(12)]
     for name in people:
         await hub.come_in(name)
@@ -309,10 +190,73 @@ async def test_many_that_end_at_once_are_an_alarm(hub: Hub) -> None:
     assert hub.engine.running == set(people)
 
 
-async def test_a_deleted_account_is_forgotten(hub: Hub) -> None:
+async def test_a_deleted_account_is_forgotten(hub: Swept) -> None:
     await hub.come_in(JANE)
     hub.app.db.delete(orm.User.find(hub.app.db, JANE))
     hub.app.db.commit()
     hub.sweep.begin()
     await hub.until(lambda: hub.gate.records.get(JANE) is None)
     assert hub.told(JANE)[-1] == "revoked"
+
+
+async def test_an_account_that_is_made_a_moment_later_is_not_forgotten(hub: Swept) -> None:
+    hub.source.approved[JANE] = None
+    await hub.gate.admit(JANE, Identity(JANE))
+    hub.sweep._users()
+    assert hub.gate.records.get(JANE) is not None
+    hub.app.db.add(orm.User(name=JANE))
+    hub.app.db.commit()
+    hub.sweep._users()
+    hub.sweep._users()
+    assert hub.gate.records.get(JANE) is not None
+
+
+async def test_who_signs_in_while_the_last_question_hangs_stays(hub: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    await hub.come_in(JANE)
+    await hub.end(JANE)
+    look_up, going_on = hub.source.look_up, asyncio.Event()
+
+    async def hanging(_identity: Identity) -> Any:
+        monkeypatch.setattr(hub.source, "look_up", look_up)
+        await going_on.wait()
+        raise TimeoutError
+
+    monkeypatch.setattr(hub.source, "look_up", hanging)
+    await hub.sweep._revoke()
+    await asyncio.sleep(0.02)
+    hub.source.approved[JANE] = None
+    assert (await hub.gate.admit(JANE, Identity(JANE))).in_force
+    going_on.set()
+    await asyncio.gather(*hub.sweep._endings.values())
+    assert hub.tokens(JANE) == 1
+    assert hub.engine.running == {JANE}
+
+
+async def test_the_hub_serves_between_any_two_of_many_that_end(hub: Swept) -> None:
+    people = [f"p{number}@example.org" for number in range(60)]
+    for name in people:
+        await hub.come_in(name)
+    await hub.end(*people)
+    turns: list[int] = []
+
+    async def serve() -> None:
+        while True:
+            turns.append(sum(hub.tokens(name) == 0 for name in people))
+            await asyncio.sleep(0)
+
+    serving = asyncio.create_task(serve())
+    await hub.sweep._revoke()
+    await asyncio.gather(*hub.sweep._endings.values())
+    serving.cancel()
+    assert hub.engine.running == set()
+    assert max(after - before for before, after in pairwise(turns)) <= 2, "of one turn to the next"
+
+
+async def test_an_account_that_nobody_used_has_nothing_to_revoke(hub: Swept) -> None:
+    hub.app.db.add(orm.User(name=JOE))
+    hub.app.db.commit()
+    assert not (await hub.gate.may_start(JOE)).in_force
+    hub.clock.forward(minutes=10)
+    hub.sweep.begin()
+    await hub.until(lambda: hub.gate.due() == [])
+    assert hub.told(JOE) == []
