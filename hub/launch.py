@@ -34,6 +34,7 @@ def trust_own_certificates() -> None:
 trust_own_certificates()
 
 from dropsonde_auth.sweep import Sweep  # noqa: E402
+from dropsonde_look import live, pages  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
 
 CONFIG = HOME / "jupyterhub_config.py"
@@ -46,12 +47,26 @@ STANDING_BY = "The new hub is ready and waits for the old one to end."
 class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
     """JupyterHub, with a look at all approvals while it serves."""
 
+    def init_tornado_settings(self) -> None:
+        """Prepare what renders pages: in DEV_MODE a broken template says where it is broken, and recovers."""
+        super().init_tornado_settings()
+        if os.environ.get("DEV_MODE") == "1":
+            live.install(self.tornado_settings)
+
     async def start(self) -> None:
         """Serve, then begin to look at approvals whether anybody asks for a page or not."""
         await super().start()
         # jupyterhub_config.py has made sure that the authenticator knows approval.
         self.sweep = Sweep(self, self.authenticator)
         self.sweep.begin()
+        self.write_away()
+
+    def write_away(self) -> None:
+        """Write the page that the proxy shows while no hub answers; the last one stays if that does not work."""
+        try:
+            pages.write_away(self.template_vars["brand"], HOME / "pages")
+        except Exception:
+            self.log.exception("The proxy's page was not written; it shows the last one")
 
 
 def make_proxy_token() -> None:

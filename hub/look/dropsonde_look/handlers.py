@@ -1,0 +1,201 @@
+"""The gallery (DEV_MODE): every page state side by side, a stream of changes, and the API that the admin page asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from jupyterhub.handlers import BaseHandler
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from . import pages, seeds, states
+from .announcement import Board
+from .templates import HOME
+
+LOOK_EVERY = 0.15
+"""Seconds between two looks at the files: an edit shows well within a second, and a look takes a millisecond."""
+KEEP_ALIVE = 15.0
+CUSTOM = HOME / "www_custom"
+
+
+class AnnouncementHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no types
+    """`GET announcement`: JupyterLab asks it from time to time; the sign-in page shows it to everybody, too."""
+
+    def initialize(self, board: Board) -> None:
+        """Take where announcements are."""
+        self.board = board
+
+    def get(self) -> None:
+        """Answer with `text`, `until` (ISO 8601 or null) and `until_text`, or with an empty object."""
+        found = self.board.current()
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(found.record() if found else {}))
+
+
+class _LookHandler(BaseHandler):  # type: ignore[misc]
+    @property
+    def content_security_policy(self) -> str:
+        """Let the gallery, and nobody else, show pages in frames."""
+        return "frame-ancestors 'self'"
+
+    def no_store(self, kind: str) -> None:
+        """Say what the answer is, and that it is another one the next time."""
+        self.set_header("Content-Type", kind)
+        self.set_header("Cache-Control", "no-store")
+
+
+GALLERY = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
+
+
+class GalleryHandler(_LookHandler):
+    """`GET look/`: all states in frames."""
+
+    def get(self) -> None:
+        """Show them."""
+        self.no_store("text/html; charset=utf-8")
+        page = GALLERY.get_template("gallery.html")
+        self.finish(page.render(states=states.STATES.values(), base=f"{self.hub.base_url}look/"))
+
+
+class ListHandler(_LookHandler):
+    """`GET look/pages.json`: which states there are."""
+
+    def get(self) -> None:
+        """List them: name, title, status, url."""
+        self.no_store("application/json")
+        base = f"{self.hub.base_url}look/pages/"
+        listed = [
+            {"name": item.name, "title": item.title, "status": item.status, "url": f"{base}{item.name}"}
+            for item in states.STATES.values()
+        ]
+        self.finish(json.dumps(listed))
+
+
+class PageHandler(_LookHandler):
+    """`GET look/pages/NAME`: one state, as people meet it."""
+
+    def get(self, name: str) -> None:
+        """Show it, with status 200: its own would be this page's failure."""
+        state = states.STATES.get(name)
+        if state is None:
+            raise web.HTTPError(404)
+        ours = self.settings["template_vars"]
+        given = {key: value(None) if callable(value) else value for key, value in ours.items()}
+        # What is announced now belongs to this hub's own pages.
+        given = {"approval_contact": states.CONTACT, **_filled(given), "site_announcement": lambda: None}
+        common = states.common(self.static_url, **given)
+        self.no_store("text/html; charset=utf-8")
+        self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
+
+
+def _filled(given: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what this site has not set, so that pages show it all the same."""
+    return {key: value for key, value in given.items() if key != "approval_contact" or value}
+
+
+class _Stream(_LookHandler):
+    """An answer of server-sent events that goes on until the browser has seen enough."""
+
+    closed = False
+
+    def on_connection_close(self) -> None:
+        """Note that nobody listens any more."""
+        self.closed = True
+
+    async def send(self, text: str) -> None:
+        """Send a piece."""
+        try:
+            self.write(text)
+            await self.flush()
+        except StreamClosedError:
+            self.closed = True
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of every file in a folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue  # removed meanwhile
+        found[str(path.relative_to(folder))] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+class ChangesHandler(_Stream):
+    """`GET look/changes`: a message with the names of the files whenever one of www_custom changed."""
+
+    async def get(self) -> None:
+        """Send until the browser leaves."""
+        self.no_store("text/event-stream")
+        await self.send(": listening\n\n")
+        before, quiet = snapshot(CUSTOM), 0.0
+        while not self.closed:
+            await asyncio.sleep(LOOK_EVERY)
+            quiet += LOOK_EVERY
+            now = snapshot(CUSTOM)
+            if now != before:
+                names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+                before, quiet = now, 0.0
+                await self.send(f"data: {json.dumps(names)}\n\n")
+            elif quiet >= KEEP_ALIVE:
+                quiet = 0.0
+                await self.send(": still here\n\n")
+
+
+class ProgressHandler(_Stream):
+    """`GET look/progress/N`: what a start sends up to its Nth stage, and no more."""
+
+    async def get(self, reached: str) -> None:
+        """Send the stages, then keep silent: a closed stream would be asked for again."""
+        self.no_store("text/event-stream")
+        for stage in states.STAGES[: int(reached)]:
+            await self.send(f"data: {json.dumps({'progress': stage.percent, 'message': stage.message})}\n\n")
+        while not self.closed:
+            await asyncio.sleep(1)
+
+
+class SeededApiHandler(_LookHandler):
+    """`look/api/...`: what the admin page asks JupyterHub's API for; nothing that is sent to it does anything."""
+
+    def check_xsrf_cookie(self) -> None:
+        """Ask for none: there is nothing to protect."""
+
+    def get(self, path: str) -> None:
+        """Answer with seeded users or groups."""
+        listed = (
+            seeds.accounts() if path == "users" else [{"name": "cohort-7", "users": [seeds.NAME], "properties": {}}]
+        )
+        pagination = {"offset": 0, "limit": 50, "total": len(listed), "next": None}
+        self.no_store("application/json")
+        self.finish(json.dumps({"items": listed, "_pagination": pagination}))
+
+    def post(self, _path: str) -> None:
+        """Do nothing."""
+        self.no_store("application/json")
+        self.finish("{}")
+
+    put = patch = delete = post
+
+
+def announcements(board: Board) -> list[tuple[Any, ...]]:
+    """Return the handler that every hub has."""
+    return [("/announcement", AnnouncementHandler, {"board": board})]
+
+
+def gallery() -> list[tuple[Any, ...]]:
+    """Return the handlers of a hub in DEV_MODE."""
+    return [
+        ("/look/?", GalleryHandler),
+        (r"/look/pages\.json", ListHandler),
+        (r"/look/pages/([\w-]+)", PageHandler),
+        ("/look/changes", ChangesHandler),
+        (r"/look/progress/(\d)", ProgressHandler),
+        (r"/look/api/(users|groups)(?:/.*)?", SeededApiHandler),
+    ]
