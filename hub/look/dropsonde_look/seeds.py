@@ -10,17 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-from dropsonde_spawner.versions import Version
-
 # Always the same: pictures of two days can be compared.
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 NAME = "rosalind.franklin@example.org"
 NASTY = """<script>alert(1)</script>"'"""
-RIGHT_TO_LEFT = "\N{HEBREW LETTER RESH}\N{HEBREW LETTER VAV}\N{HEBREW LETTER TET}.\N{HEBREW LETTER LAMED}\N{HEBREW LETTER VAV}\N{HEBREW LETTER YOD}"
+RIGHT_TO_LEFT = "\u05e8\u05d5\u05d6\u05d0\u05dc\u05d9\u05e0\u05d3"  # Hebrew letters
 LONG = f"{'a-very-long-name-of-somebody-' * 6}@a-department-of-an-institute.example.org"
-OTHER_VERSION = Version(
-    "2f6d1c0e9a34", "2026-11-24T16:02:11+00:00", "example/notebook:v-2f6d1c0e9a34", "example-science"
-)
+# What templates read of a `dropsonde_spawner.versions.Version`.
+OTHER_VERSION = SimpleNamespace(id="2f6d1c0e9a34", built="2026-11-24T16:02:11+00:00")
 
 
 def ago(**span: float) -> datetime:
@@ -37,7 +34,7 @@ class Server:
     ready: bool = False
     pending: str | None = None
     options_form: str = ""
-    waiting_version: Version | None = None
+    waiting_version: SimpleNamespace | None = None
     display_name: str = ""
     last_activity: datetime | None = None
     version: str = ""
@@ -116,11 +113,11 @@ def tokens() -> list[Any]:
 def oauth_clients() -> list[dict[str, Any]]:
     """Return applications with tokens as the token page has them."""
     token = SimpleNamespace(scopes=["access:servers!server=rosalind.franklin/", "read:users:name!user"])
-    server = {"description": "Server at /user/rosalind.franklin/", "last_activity": ago(minutes=1)}
-    service = {"description": "Cohort browser", "last_activity": None}
+    used = {"Server at /user/rosalind.franklin/": ago(minutes=1), "Cohort browser": None}
+    rest = {"created": ago(days=12), "tokens": [token]}
     return [
-        {**item, "token_id": f"o{number}", "created": ago(days=12), "tokens": [token]}
-        for number, item in enumerate((server, service), 1)
+        {"description": name, "last_activity": last, "token_id": f"o{number}", **rest}
+        for number, (name, last) in enumerate(used.items(), 1)
     ]
 
 

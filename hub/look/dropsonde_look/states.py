@@ -8,11 +8,11 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from dropsonde_auth.failures import NotApprovedError, SignInError
-from dropsonde_spawner import failures, stages
+from dropsonde_spawner import stages
 
-from . import seeds
+from . import errors, seeds
 from .announcement import Announcement
+from .errors import PageError
 from .seeds import NASTY, RIGHT_TO_LEFT, Person, Server
 
 Values = dict[str, Any]
@@ -91,16 +91,17 @@ def _error(status: int, message: str, *, text: str = "", exception: Any = None, 
     }
 
 
-def _sign_in_error(error: SignInError) -> Values:
+def _sign_in_error(reason: str, *, outage: bool = False) -> Values:
+    error = errors.sign_in(reason, outage=outage)
     return _error(error.status_code, error.jupyterhub_message, exception=error, user=None, dev_mode=False)
 
 
-def _spawn_error(error: Any) -> Values:
+def _spawn_error(error: PageError) -> Values:
     html = error.jupyterhub_html_message
     return _error(error.status_code, error.jupyterhub_message, exception=error, html=html)
 
 
-def _not_running(error: Any = None) -> Values:
+def _not_running(error: PageError | None = None) -> Values:
     failed = {"failed": True, "failed_message": error.jupyterhub_message, "exception": error} if error else {}
     html = {"failed_html_message": error.jupyterhub_html_message} if error else {}
     return {"server_name": "", "spawn_url": f"/hub/spawn/{seeds.NAME}", "auth_state": None, **failed, **html}
@@ -170,10 +171,10 @@ def _warned(level: str, text: str, server: Server | None = None) -> Values:
 
 
 def _all() -> list[State]:
-    no_answer = SignInError("Google did not answer as expected.", outage=True)
+    no_answer = "Google did not answer as expected."
     unconfirmed = f"DACO does not answer. Your approval could not be confirmed since {seeds.NOW:%Y-%m-%d %H:%M} UTC."
-    memory = failures.died({"OOMKilled": True, "ExitCode": 137}, "2G")
-    disk = failures.from_engine(OSError("no space left on device"), stages.CREATED.message)
+    memory = errors.spawn("Your notebook server needed more memory than its limit of 2G and was ended.")
+    disk = errors.spawn("The disk of this machine is full.")
     starts = [
         State(f"spawn-pending-{number}", f"Starting: {stage.message}", "spawn_pending.html", _pending(number))
         for number, stage in enumerate(STAGES, 1)
@@ -196,14 +197,16 @@ def _all() -> list[State]:
             "login.html",
             _login(development=False, site_announcement=lambda: MAINTENANCE),
         ),
-        State("denied", "Not approved", "error.html", _sign_in_error(SignInError(DENIED)), 403),
-        State("expired", "Approval ended", "error.html", _sign_in_error(SignInError(ENDED)), 403),
-        State("provider-outage", "The provider does not answer", "error.html", _sign_in_error(no_answer), 503),
+        State("denied", "Not approved", "error.html", _sign_in_error(DENIED), 403),
+        State("expired", "Approval ended", "error.html", _sign_in_error(ENDED), 403),
+        State(
+            "provider-outage", "The provider does not answer", "error.html", _sign_in_error(no_answer, outage=True), 503
+        ),
         State(
             "approval-outage",
             "The approval source does not answer",
             "error.html",
-            _sign_in_error(SignInError(unconfirmed, outage=True)),
+            _sign_in_error(unconfirmed, outage=True),
             503,
         ),
         State("home", "Home, nothing runs", "home.html", _home()),
@@ -248,7 +251,7 @@ def _all() -> list[State]:
             "spawn-not-approved",
             "Start without approval",
             "error.html",
-            _spawn_error(NotApprovedError(ENDED, CONTACT)),
+            _spawn_error(errors.not_approved(ENDED, CONTACT)),
             403,
         ),
         State("not-running", "Server does not run", "not_running.html", _not_running(), 424),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def environment(
     stock = FileSystemLoader(str(STOCK))
     paths = [STOCK] if stock_only else [folder, STOCK]
     loader = ChoiceLoader([PrefixLoader({"templates": stock}), FileSystemLoader([str(path) for path in paths])])
-    return Environment(loader=loader, autoescape=True, undefined=undefined, cache_size=0)
+    return Environment(loader=loader, autoescape=True, undefined=undefined)
 
 
 def problem_of(error: Exception, folder: Path = OURS) -> Problem:
