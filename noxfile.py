@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "signin"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -129,6 +129,13 @@ def e2e(session: nox.Session) -> None:
     """A real browser against the running DEV_MODE stack."""
     _with_browser(session)
     _pytest(session, "tests/e2e", group="e2e")
+
+
+@nox.session
+def look(session: nox.Session) -> None:
+    """Every page state in a real browser: contrast and names (axe), light and dark, phone and desktop; live editing."""
+    _with_browser(session)
+    _pytest(session, "tests/look", group="e2e")
 
 
 @nox.session
