@@ -112,7 +112,7 @@ c.JupyterHub.tornado_settings.update({"static_handler_class": StaticFiles})
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
 # JupyterLab asks whether another version of the libraries is in use by now, and whether the user's approval ends.
 c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler)]
-c.JupyterHub.extra_handlers += look_handlers.announcements(board) + (look_handlers.gallery() if DEV_MODE else [])
+c.JupyterHub.extra_handlers += look_handlers.announcements(board) + (look_handlers.development() if DEV_MODE else [])
 c.JupyterHub.logo_file = str(HOME / "www_custom/static" / (brand.logo or brands.Brand.logo))
 
 # -- The users' containers ---------------------------------------------------------------------------------------------

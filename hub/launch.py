@@ -34,8 +34,9 @@ def trust_own_certificates() -> None:
 trust_own_certificates()
 
 from dropsonde_auth.sweep import Sweep  # noqa: E402
-from dropsonde_look import live, pages  # noqa: E402
+from dropsonde_look import live, names, pages  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
+from jupyterhub.user import User  # noqa: E402
 
 CONFIG = HOME / "jupyterhub_config.py"
 LOCK = HOME / "data/hub.lock"
@@ -50,6 +51,7 @@ class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
     def init_tornado_settings(self) -> None:
         """Prepare what renders pages: in DEV_MODE a broken template says where it is broken, and recovers."""
         super().init_tornado_settings()
+        names.mend(User)
         if os.environ.get("DEV_MODE") == "1":
             live.install(self.tornado_settings)
 

@@ -49,7 +49,7 @@ class Brand:
     color: str = DEFAULT_COLOR
     color_dark: str = ""
     logo: str = "logo.svg"
-    logo_dark: str = ""
+    logo_dark: str = "logo-dark.svg"
     favicon: str = "favicon.svg"
     contact: str = ""
     footer: str = ""
@@ -115,13 +115,15 @@ def load(environ: Mapping[str, str], static: Path) -> Brand:
     """
     name = _text(environ, "BRAND_NAME")
     # The logo that we ship has our name in it.
-    logo = "" if name and name != DEFAULT_NAME else Brand.logo
+    ours = not name or name == DEFAULT_NAME
+    logo = _picture(environ, "BRAND_LOGO", static, "svg|png") or (Brand.logo if ours else "")
+    logo_dark = _picture(environ, "BRAND_LOGO_DARK", static, "svg|png")
     return Brand(
         name=name or DEFAULT_NAME,
         color=_color(environ, "BRAND_COLOR") or DEFAULT_COLOR,
         color_dark=_color(environ, "BRAND_COLOR_DARK"),
-        logo=_picture(environ, "BRAND_LOGO", static, "svg|png") or logo,
-        logo_dark=_picture(environ, "BRAND_LOGO_DARK", static, "svg|png"),
+        logo=logo,
+        logo_dark=logo_dark or (Brand.logo_dark if logo == Brand.logo else ""),
         favicon=_picture(environ, "BRAND_FAVICON", static, "svg|png|ico") or Brand.favicon,
         contact=_contact(environ),
         footer=_text(environ, "BRAND_FOOTER"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
 from jupyterhub.handlers import BaseHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from . import pages, seeds, states
+from . import gallery, pages, seeds, states
 from .announcement import Board
 from .templates import HOME
 
@@ -49,17 +49,14 @@ class _LookHandler(BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
 
 
-GALLERY = Environment(loader=PackageLoader(__package__, "."), autoescape=True)
-
-
 class GalleryHandler(_LookHandler):
     """`GET look/`: all states in frames."""
 
     def get(self) -> None:
         """Show them."""
         self.no_store("text/html; charset=utf-8")
-        page = GALLERY.get_template("gallery.html")
-        self.finish(page.render(states=states.STATES.values(), base=f"{self.hub.base_url}look/"))
+        base = f"{self.hub.base_url}look/"
+        self.finish(gallery.page(lambda state: f"{base}pages/{state.name}", f"{base}changes"))
 
 
 class ListHandler(_LookHandler):
@@ -87,15 +84,13 @@ class PageHandler(_LookHandler):
         ours = self.settings["template_vars"]
         given = {key: value(None) if callable(value) else value for key, value in ours.items()}
         # What is announced now belongs to this hub's own pages.
-        given = {"approval_contact": states.CONTACT, **_filled(given), "site_announcement": lambda: None}
+        given["site_announcement"] = lambda: None
+        # Pages that say whom to ask say it here also where a site has named nobody.
+        given["approval_contact"] = given["approval_contact"] or states.CONTACT
+        given["brand"] = replace(given["brand"], contact=given["brand"].contact or states.CONTACT)
         common = states.common(self.static_url, **given)
         self.no_store("text/html; charset=utf-8")
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
-
-
-def _filled(given: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what this site has not set, so that pages show it all the same."""
-    return {key: value for key, value in given.items() if key != "approval_contact" or value}
 
 
 class _Stream(_LookHandler):
@@ -189,7 +184,7 @@ def announcements(board: Board) -> list[tuple[Any, ...]]:
     return [("/announcement", AnnouncementHandler, {"board": board})]
 
 
-def gallery() -> list[tuple[Any, ...]]:
+def development() -> list[tuple[Any, ...]]:
     """Return the handlers of a hub in DEV_MODE."""
     return [
         ("/look/?", GalleryHandler),

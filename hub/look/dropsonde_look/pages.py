@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from . import brand as brands
 from . import templates
 from .brand import Brand
 from .states import State
@@ -64,3 +65,8 @@ def render(made_by: Environment, state: State, common: Mapping[str, Any], static
         # Its program asks the seeded API instead of the hub's.
         page = page.replace('window.base_url = "/hub/"', 'window.base_url = "/hub/look/"')
     return page
+
+
+if __name__ == "__main__":
+    # `invoke look.watch` runs it after an edit; otherwise the hub does, when it starts.
+    write_away(brands.load(os.environ, templates.HOME / "www_custom/static"), templates.HOME / "pages")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
+
+from .names import within_script
 
 # Always the same: pictures of two days can be compared.
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
@@ -59,7 +60,7 @@ class Person:
     @property
     def json_escaped_name(self) -> str:
         """The name within a JavaScript string."""
-        return json.dumps(self.name)[1:-1]
+        return within_script(self.name)
 
     @property
     def escaped_name(self) -> str:

@@ -12,11 +12,22 @@ from dropsonde_spawner import stages
 
 from . import errors, seeds
 from .announcement import Announcement
+from .brand import Brand
 from .errors import PageError
 from .seeds import NASTY, RIGHT_TO_LEFT, Person, Server
 
 Values = dict[str, Any]
 STAGES = (stages.HOME, stages.CREATED, stages.STARTED, stages.WAITING, stages.READY)
+BRANDED = Brand(
+    name="Institute for Upper Air Research",
+    color="#7a1f5c",
+    logo="",
+    logo_dark="",
+    contact="help@example.org",
+    footer="Funded by the Foundation for Balloons. Part of the National Weather Data Network.",
+    login_text=("Notebooks beside twelve years of soundings.", "Sign in with the account of your institute."),
+    help_url="https://docs.example.org/hub",
+)
 CONTACT = "data-access@example.org"
 DENIED = "This e-mail address is not on the approved list."
 ENDED = "Your approval ended on 2026-11-20."
@@ -57,7 +68,7 @@ def _login(*, development: bool = True, **more: Any) -> Values:
         "authenticator": SimpleNamespace(request_otp=False, otp_prompt="", login_service=service, custom_html=""),
         "custom_html": "",
         "login_error": None,
-        "username": None,
+        "username": "",
         "next": "",
         **more,
     }
@@ -197,6 +208,7 @@ def _all() -> list[State]:
             "login.html",
             _login(development=False, site_announcement=lambda: MAINTENANCE),
         ),
+        State("login-branded", "Sign in, a site's own brand", "login.html", _login(development=False, brand=BRANDED)),
         State("denied", "Not approved", "error.html", _sign_in_error(DENIED), 403),
         State("expired", "Approval ended", "error.html", _sign_in_error(ENDED), 403),
         State(
@@ -219,6 +231,7 @@ def _all() -> list[State]:
         ),
         State("home-warned", "Home, approval ends soon", "home.html", _warned("warning", soon)),
         State("home-ended", "Home, approval has ended", "home.html", _warned("danger", over)),
+        State("home-branded", "Home, a site's own brand", "home.html", _home(seeds.running(), brand=BRANDED)),
         State("home-announced", "Home, announcement", "home.html", _home(site_announcement=lambda: MAINTENANCE)),
         State(
             "home-named-servers",

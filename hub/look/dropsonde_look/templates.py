@@ -21,6 +21,8 @@ from jupyterhub._data import DATA_FILES_PATH
 
 STOCK = Path(DATA_FILES_PATH) / "templates"
 """JupyterHub's own templates."""
+STATIC = STOCK.parent / "static"
+"""Its own static files."""
 HOME = Path("/srv/jupyterhub")
 OURS = HOME / "www_custom/templates"
 SHOWN_AS = "www_custom/hub/templates"
