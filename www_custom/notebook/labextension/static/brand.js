@@ -39,10 +39,14 @@ function paint(brand) {
   document.head.append(sheet, Object.assign(document.createElement("style"), { textContent: variables(brand) }));
 }
 
-// The name in the window's title, which JupyterLab makes anew each time from this option.
-function name(brand, coreutils) {
-  coreutils.PageConfig.setOption("appName", brand.name);
-  if (document.title.endsWith("JupyterLab")) document.title = document.title.replace(/JupyterLab$/, brand.name);
+// Puts the name into the window's title whenever JupyterLab writes its own there.
+function rename(brand) {
+  const write = () => {
+    const title = document.title.replace(/JupyterLab( \(.*\))?$/, (_own, workspace) => brand.name + (workspace ?? ""));
+    if (title !== document.title) document.title = title;
+  };
+  write();
+  new MutationObserver(write).observe(document.querySelector("title"), { childList: true });
 }
 
 // Returns a link to the hub with the site's logo, or with its name where it has none.
@@ -64,7 +68,7 @@ export function plugin(lab) {
     const brand = JSON.parse(option("dropsondeBrand") || "{}");
     if (!brand.name) return;
     paint(brand);
-    name(brand, coreutils);
+    rename(brand);
 
     const hub = option("hubHost") + option("hubPrefix");
     const file = (picture) => `${hub}static/look/${encodeURIComponent(picture)}`;
