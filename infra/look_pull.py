@@ -76,7 +76,7 @@ def plan(seen: Seen, wanted: Sequence[str]) -> PullPlan:
             raise UsageError(
                 f"{stock[0].name} was edited in JupyterHub's own page, of which we keep no copy.",
                 seen=stock[0].diff,
-                next_step=f"The change belongs into {stock[0].advice}.",
+                next_step=stock[0].advice,
             )
     picked = look.chosen(seen.differences, wanted)
     missing = [item for item in picked if item.there is None]
@@ -122,7 +122,7 @@ def pull(client: docker.DockerClient, settings: Settings, wanted: Sequence[str],
     for item in planned.skipped:
         console.say(f"{item.file} was changed here only: left alone.")
     for edit in seen.stock if not wanted else ():
-        console.warn(f"JupyterHub's {edit.name} was edited in the hub; that belongs into {edit.advice}")
+        console.warn(f"JupyterHub's own {edit.name} was edited in the hub. {edit.advice}")
     if not planned.writes:
         return False
     if planned.risky:
@@ -158,6 +158,6 @@ def show(seen: Seen, *, as_json: bool) -> None:
     for item in seen.differences:
         console.result("\n" + "\n".join(item.lines()))
     for edit in seen.stock:
-        console.result(f"\n{edit.diff}\nJupyterHub's own page: this belongs into {edit.advice}")
+        console.result(f"\n{edit.diff}\nThis is JupyterHub's own page. {edit.advice}")
     for name in seen.unplaced:
         console.result(f"\nshare/{name} fits nowhere: put it into share/templates or share/static.")

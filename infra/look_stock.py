@@ -39,32 +39,33 @@ class StockEdit:
 
     @property
     def advice(self) -> str:
-        """Where the change belongs."""
+        """Where the change belongs, a sentence."""
         target = f"{SHOWN}/templates/{self.name}"
         if not self.blocks:
-            return f"no block of {self.name} holds the changed lines: extend another one in {target}"
-        shown = ", ".join(f"{{% block {name} %}}" for name in self.blocks)
-        return f'{target}, which begins with {{% extends "templates/{self.name}" %}}: into {shown}'
+            return f"No block of it holds the changed lines; extend one that is near in {target}."
+        blocks = ", ".join(f"{{% block {name} %}}" for name in self.blocks)
+        return f'It belongs into {target}, which begins with {{% extends "templates/{self.name}" %}}: into {blocks}.'
 
     def record(self) -> dict[str, object]:
         """Return it as JSON has it."""
-        return asdict(self) | {"belongs_into": self.advice}
+        return asdict(self) | {"advice": self.advice}
 
 
-def block_of_lines(text: str) -> list[str]:
-    """Return for each line of a template the innermost block that it is in; empty outside of all."""
-    open_blocks: list[str] = []
+def block_of_lines(text: str) -> list[tuple[str, str]]:
+    """Return for each line of a template the innermost block that it is in, and the one after it; empty for none."""
+    open_blocks = [""]
     found = []
     for line in text.splitlines():
         steps = BLOCK.findall(line)
         opened = [name for name, _ in steps if name]
         # A line that opens and closes a block is in it.
-        found.append(opened[-1] if opened else open_blocks[-1] if open_blocks else "")
-        for name, closing in steps:
+        inside = opened[-1] if opened else open_blocks[-1]
+        for name, _ in steps:
             if name:
                 open_blocks.append(name)
-            elif closing and open_blocks:
+            elif len(open_blocks) > 1:
                 open_blocks.pop()
+        found.append((inside, open_blocks[-1]))
     return found
 
 
@@ -74,10 +75,10 @@ def edit_of(name: str, before: str, after: str) -> StockEdit:
     inside = block_of_lines(before)
     changed: list[str] = []
     for kind, start, end, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if kind != "equal":
-            # What was added stands in the block of the line before it.
-            lines = range(start, end) if end > start else [max(start - 1, 0)]
-            changed += [inside[line] for line in lines if line < len(inside)]
+        if kind == "insert" and start > 0:
+            changed.append(inside[start - 1][1])
+        elif kind != "equal":
+            changed += [block for block, _ in inside[start:end]]
     blocks = tuple(dict.fromkeys(block for block in changed if block))
     diff = difflib.unified_diff(old, new, f"JupyterHub's {name}", f"the hub's {name}", lineterm="")
     return StockEdit(name, blocks, "\n".join(diff))

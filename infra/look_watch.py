@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import docker
 import docker.errors
-from watchfiles import Change, watch
+from watchfiles import watch
 
 from infra import console, health, look_check, look_sources, process
 from infra.errors import ConfigError, DropsondeError
@@ -17,7 +17,7 @@ from infra.look import CUSTOM
 from infra.settings import ROOT, Settings
 
 WATCHED = ROOT / "www_custom"
-# Milliseconds: an editor's several writes to one file are one edit.
+# Milliseconds.
 TOGETHER, STEP = 60, 20
 # Where Dockerfile.notebook puts the folders of www_custom/notebook.
 IN_NOTEBOOK = {
@@ -103,27 +103,25 @@ def follow(client: docker.DockerClient, settings: Settings) -> None:
     hub = require_live(client, settings)
     console.result(f"All pages: {gallery(settings)}\nOpen pages load themselves anew after an edit. Ctrl-C ends.")
     _report(look_check.check(client, settings), "The templates as they are now")
-    for changed in _changes():
-        edit = edit_of(changed)
-        try:
-            if edit.notebook:
-                _into_notebooks(client, settings, edit.notebook)
-            if edit.hub:
-                _report(look_check.check(client, settings), ", ".join(edit.hub))
-                process.run(["docker", "exec", hub, *AWAY], what="The proxy's page was not written anew.")
-        except (DropsondeError, docker.errors.APIError) as error:
-            # Perhaps a template that is half written: the next edit mends it.
-            console.warn(str(error))
-    console.done("No longer watching")
+    try:
+        # An editor's several writes to one file are one edit. Editors' own files are left out by `edit_of`.
+        for batch in watch(WATCHED, debounce=TOGETHER, step=STEP, watch_filter=None):
+            _show(client, settings, hub, edit_of(path for _, path in batch))
+    except KeyboardInterrupt:
+        console.done("No longer watching")
 
 
-def _changes() -> Iterator[set[str]]:
-    """Yield the paths of the files that changed together, until Ctrl-C."""
-    batches: Iterator[set[tuple[Change, str]]] = watch(
-        WATCHED, debounce=TOGETHER, step=STEP, raise_interrupt=False, watch_filter=None
-    )
-    for batch in batches:
-        yield {path for _, path in batch}
+def _show(client: docker.DockerClient, settings: Settings, hub: str, edit: Edit) -> None:
+    """Bring an edit to where people see it, and say what is wrong with it."""
+    try:
+        if edit.notebook:
+            _into_notebooks(client, settings, edit.notebook)
+        if edit.hub:
+            _report(look_check.check(client, settings), ", ".join(edit.hub))
+            process.run(["docker", "exec", hub, *AWAY], what="The proxy's page was not written anew.")
+    except (DropsondeError, docker.errors.APIError) as error:
+        # Perhaps a template that is half written: the next edit mends it.
+        console.warn(str(error))
 
 
 def _report(problems: Sequence[str], what: str) -> None:
