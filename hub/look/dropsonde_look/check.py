@@ -12,13 +12,13 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jinja2 import Template, TemplateError, Undefined
+from jinja2 import Environment, Template, TemplateError, Undefined
 
 from . import chains, pages, states, templates
 from .brand import Brand
@@ -57,7 +57,6 @@ class Check:
         self.folder = custom / "templates"
         self.problems: list[Problem] = []
         self._seen: set[tuple[str, int, str]] = set()
-        self.stock = templates.environment(self.folder, stock_only=True)
         self.plain = templates.environment(self.folder)
         self.strict = templates.environment(self.folder, undefined=self._noticing())
 
@@ -103,9 +102,7 @@ class Check:
         given = {*self._common(PLAIN, dev_mode=True), *pages.away_values(PLAIN, self.custom / "static")}
         for state in states.STATES.values():
             given.update(state.values)
-        for file in STOCK.glob("*.html"):
-            given.update(chains.free_names(chains.read(self.stock, file.name).tree))
-        return given | set(self.plain.globals)
+        return given | _stock_names() | set(self.plain.globals)
 
     # -- Rendered ------------------------------------------------------------------------------------------------------
 
@@ -118,11 +115,7 @@ class Check:
             problem = templates.problem_of(error, self.folder)
             self.add(problem.file, problem.line, problem.text, state.name)
             return
-        try:
-            measure = Page(pages.render(self.stock, state, common, self.custom / "static"))
-        except TemplateError:
-            measure = Page("")  # a page of our own
-        self._compare(state, page, measure)
+        self._compare(state, page, _stock_page(state.name, brand, dev_mode=dev_mode))
 
     def _compare(self, state: State, page: Page, measure: Page) -> None:
         found = chains.chain(self.plain, state.template)
@@ -172,8 +165,7 @@ class Check:
     # -- What pages get ------------------------------------------------------------------------------------------------
 
     def _common(self, brand: Brand, *, dev_mode: bool) -> dict[str, Any]:
-        ours = {"dev_mode": dev_mode, "brand": brand, "approval_contact": states.CONTACT}
-        return states.common(self._static_url, **ours, site_announcement=lambda: None)
+        return _common(self._static_url, brand, dev_mode=dev_mode)
 
     def _static_url(self, path: str, **_options: Any) -> str:
         """Return the address of a static file, and note when a template of ours asks for one that is not there."""
@@ -223,6 +215,33 @@ class Check:
 
 def _repeated(names: Sequence[str]) -> set[str]:
     return {name for name in names if names.count(name) > 1}
+
+
+def _common(static_url: Callable[..., str], brand: Brand, *, dev_mode: bool) -> dict[str, Any]:
+    ours = {"dev_mode": dev_mode, "brand": brand, "approval_contact": states.CONTACT}
+    return states.common(static_url, **ours, site_announcement=lambda: None)
+
+
+@cache
+def _stock() -> Environment:
+    return templates.environment(stock_only=True)
+
+
+@cache
+def _stock_names() -> frozenset[str]:
+    """Return the names that JupyterHub's own templates ask for."""
+    sources = (chains.read(_stock(), file.name) for file in STOCK.glob("*.html"))
+    return frozenset(name for source in sources for name in chains.free_names(source.tree))
+
+
+@cache
+def _stock_page(name: str, brand: Brand, *, dev_mode: bool) -> Page:
+    """Return a state as JupyterHub's own templates show it; an empty page where it has none."""
+    common = _common(lambda path, **_options: f"/hub/static/{path}", brand, dev_mode=dev_mode)
+    try:
+        return Page(pages.render(_stock(), states.STATES[name], common, Path()))
+    except TemplateError:
+        return Page("")
 
 
 @cache

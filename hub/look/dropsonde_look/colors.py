@@ -18,6 +18,8 @@ LIGHT_SURFACES = (WHITE, "#eef1f4")
 DARK_SURFACES = (BLACK, "#2b3035")
 STEPS = 100
 SOFT = 0.1
+# The least contrast of two areas that are seen to differ.
+SEEN = 1.1
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,18 @@ def text_on(color: str) -> str:
     return WHITE if contrast(WHITE, color) >= AA_TEXT else BLACK
 
 
+def _strong(fill: str, on_fill: str) -> str:
+    """Return the shade of an area that is seen to differ from it, and on which the same text can be read."""
+    away = BLACK if on_fill == WHITE else WHITE
+    # A colour at the very end of the scale can only come back from there; its text has contrast to spare.
+    shades = [mixed(fill, towards, share) for towards, share in ((away, 0.18), (away, 0.35), (on_fill, 0.15))]
+    return next((item for item in shades if contrast(item, fill) >= SEEN and contrast(item, on_fill) >= AA_TEXT), away)
+
+
 def _shades(fill: str, surfaces: tuple[str, str], towards: str) -> Shades:
     on_fill = text_on(fill)
-    away = BLACK if on_fill == WHITE else WHITE
-    # A colour at the very end of the scale can only come back from there.
-    strong = mixed(fill, away, 0.18) if fill != away else mixed(fill, on_fill, 0.15)
     soft = mixed(max(surfaces, key=luminance), fill, SOFT)
-    return Shades(fill, strong, on_fill, readable(fill, (*surfaces, soft), towards, AA_TEXT), soft)
+    return Shades(fill, _strong(fill, on_fill), on_fill, readable(fill, (*surfaces, soft), towards, AA_TEXT), soft)
 
 
 def light(color: str) -> Shades:

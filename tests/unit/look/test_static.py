@@ -71,7 +71,13 @@ async def test_what_the_browser_has_is_not_sent_again(site: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "code"),
-    [("look/none.css", 404), ("look/linked.css", 403), ("look/%2e%2e/secret.css", 403), ("look/", 403), ("none.css", 404)],
+    [
+        ("look/none.css", 404),
+        ("look/linked.css", 403),
+        ("look/%2e%2e/secret.css", 403),
+        ("look/", 403),
+        ("none.css", 404),
+    ],
 )
 async def test_nothing_outside_of_the_folder_is_served(site: str, path: str, code: int) -> None:
     for headers in ({}, {"Accept-Encoding": "gzip"}):
