@@ -20,7 +20,7 @@ from typing import Any
 
 from jinja2 import Environment, Template, TemplateError, Undefined
 
-from . import chains, pages, states, templates
+from . import chains, pages, states, templates, values
 from .brand import Brand
 from .markup import Page
 from .seeds import NASTY
@@ -219,7 +219,7 @@ def _repeated(names: Sequence[str]) -> set[str]:
 
 def _common(static_url: Callable[..., str], brand: Brand, *, dev_mode: bool) -> dict[str, Any]:
     ours = {"dev_mode": dev_mode, "brand": brand, "approval_contact": states.CONTACT}
-    return states.common(static_url, **ours, site_announcement=lambda: None)
+    return values.common(static_url, **ours, site_announcement=lambda: None)
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from . import brand as brands
-from . import gallery, pages, states, templates
+from . import gallery, pages, states, templates, values
 
 STATIC = "static"
 # What pages load by the names of JupyterHub's modules, without an address that a template could tell us.
@@ -33,7 +33,7 @@ class Export:
         """Add every state, and the page that shows them side by side."""
         made_by = templates.environment(self.custom / "templates")
         ours = {"dev_mode": False, "brand": self.brand, "approval_contact": self.brand.contact or states.CONTACT}
-        common = states.common(self.static_url, **ours, site_announcement=lambda: None)
+        common = values.common(self.static_url, **ours, site_announcement=lambda: None)
         for state in states.STATES.values():
             self.files[f"{state.name}.html"] = pages.render(made_by, state, common, self.own).encode()
         self.files["index.html"] = gallery.page(lambda state: f"{state.name}.html").encode()

@@ -12,7 +12,7 @@ from jupyterhub.handlers import BaseHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from . import gallery, pages, seeds, states
+from . import gallery, pages, seeds, states, values
 from .announcement import Board
 from .templates import HOME
 
@@ -88,7 +88,7 @@ class PageHandler(_LookHandler):
         # Pages that say whom to ask say it here also where a site has named nobody.
         given["approval_contact"] = given["approval_contact"] or states.CONTACT
         given["brand"] = replace(given["brand"], contact=given["brand"].contact or states.CONTACT)
-        common = states.common(self.static_url, **given)
+        common = values.common(self.static_url, **given)
         self.no_store("text/html; charset=utf-8")
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
 

@@ -54,7 +54,7 @@ def render(made_by: Environment, state: State, common: Mapping[str, Any], static
     Args:
         made_by: What renders it.
         state: Which.
-        common: What every page gets, see `states.common`.
+        common: What every page gets, see `values.common`.
         static: The folder with the pictures.
     """
     if state.template == AWAY:
@@ -63,7 +63,7 @@ def render(made_by: Environment, state: State, common: Mapping[str, Any], static
     page = templates.render(made_by, state.template, values)
     if state.name == "admin":
         # Its program asks the seeded API instead of the hub's.
-        page = page.replace('window.base_url = "/hub/"', 'window.base_url = "/hub/look/"')
+        page = page.replace('base_url: "/hub/"', 'base_url: "/hub/look/"')
     return page
 
 

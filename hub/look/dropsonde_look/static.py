@@ -1,7 +1,7 @@
 """The hub's static files: JupyterHub's own, and below `look/` those of www_custom/hub/static; text is compressed.
 
-JupyterHub compresses nothing, and its style sheet alone has 236 kB. Pages are left alone: they hold tokens, whose length
-must not show in that of a compressed page (https://www.breachattack.com).
+JupyterHub compresses nothing, and its style sheet alone has 236 kB. Pages are left alone: they hold tokens, whose
+length must not show in that of a compressed page (https://www.breachattack.com).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TEXT = (".css", ".js", ".svg", ".json", ".map", ".txt", ".ico")
 
 
 @functools.lru_cache(maxsize=64)
-def compressed(path: str, modified: float) -> bytes:
+def compressed(path: str, modified: float) -> bytes:  # noqa: ARG001 - a part of what is remembered
     """Return a file's compressed content; a changed file is another one."""
     return gzip.compress(Path(path).read_bytes(), mtime=0)
 

@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from dropsonde_look import pages, states, templates
+from dropsonde_look import pages, states, templates, values
 from dropsonde_look.brand import Brand, BrandError
 from dropsonde_look.export import Export
 from dropsonde_look.seeds import NASTY, RIGHT_TO_LEFT
@@ -52,7 +52,7 @@ def test_pictures_within_a_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["home-nasty-name", "home-right-to-left"])
 def test_names_are_shown_as_names(custom: Path, name: str) -> None:
     made_by = templates.environment(custom / "templates")
-    common = states.common(lambda path, **_: path, dev_mode=True, brand=Brand(), approval_contact="")
+    common = values.common(lambda path, **_: path, dev_mode=True, brand=Brand(), approval_contact="")
     common["site_announcement"] = lambda: None
     page = pages.render(made_by, states.STATES[name], common, custom / "static")
     assert "<script>alert(1)" not in page
