@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ import pytest
 from infra.health import LOCAL
 from tests.conftest import Stack
 from tests.integration.tree import Tree
-from tests.integration.verbs import fails
+from tests.integration.verbs import Running, fails
 
 LOGIN = "www_custom/hub/templates/login.html"
 GOOD_BYE = """{% extends "templates/logout.html" %}
@@ -134,42 +133,32 @@ def test_announcements_come_and_go_without_a_restart(stack: Stack, client: docke
 
 
 @contextmanager
-def watching(tree: Tree, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def watching(tree: Tree) -> Iterator[Running]:
     """Run `invoke look.watch`; end it with Ctrl-C."""
-    with log.open("wb") as out:
-        command = [sys.executable, "-m", "invoke", "look.watch"]
-        running = subprocess.Popen(
-            command, cwd=tree.folder, env=tree.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
-        )
-        try:
-            says(log, "The templates as they are now")
-            yield running
-        finally:
-            running.send_signal(signal.SIGINT)
-            assert running.wait(10) == 0, log.read_text()
+    running = Running(tree, "look.watch")
+    try:
+        running.wait_for("The templates as they are now")
+        yield running
+        os.killpg(running.process.pid, signal.SIGINT)
+        running.wait_for("No longer watching")
+        assert running.process.wait(10) == 0
+    finally:
+        running.process.kill()
 
 
-def says(log: Path, text: str, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while text not in log.read_text():
-        assert time.monotonic() < deadline, f"{text!r} is not in: {log.read_text()}"
-        time.sleep(0.05)
-
-
-def test_an_edit_shows_at_once_and_is_checked(copy: Tree, tmp_path: Path) -> None:
-    log, logout = tmp_path / "log", "www_custom/hub/templates/logout.html"
-    with watching(copy, log):
+def test_an_edit_shows_at_once_and_is_checked(copy: Tree) -> None:
+    logout = "www_custom/hub/templates/logout.html"
+    with watching(copy) as watch:
         with copy.edited(logout, GOOD_BYE.replace("WORDS", "Good bye")):
             assert shows(copy, "/hub/look/pages/logout", "Good bye", seconds=1)
-            says(log, "✓ templates/logout.html")
+            watch.wait_for("✓ templates/logout.html")
         with copy.edited(logout, GOOD_BYE.replace("block main", "block mian")):
-            says(log, f"{logout}:2: the block mian is never shown")
+            watch.wait_for(f"{logout}:2: the block mian is never shown")
         with copy.edited(logout, "{% extends 'templates/logout.html' %}\n{% if %}"):
             # The page says where it is broken, and recovers.
             assert shows(copy, "/hub/look/pages/logout", f"{logout}:2: ")
-            says(log, f"{logout}:2: ")
+            watch.wait_for(f"{logout}:2: ")
         assert shows(copy, "/hub/look/pages/logout", "signed out")
-    assert "No longer watching" in log.read_text()
 
 
 def test_changes_are_told_to_open_pages(copy: Tree) -> None:
@@ -182,10 +171,10 @@ def test_changes_are_told_to_open_pages(copy: Tree) -> None:
 
 
 def test_a_hub_that_shows_other_files_is_not_watched(stack: Stack, copy: Tree) -> None:
-    error = fails(copy, "look.watch", env=copy.env | {"SERVICE_NAME": stack.name, "HUB_PORT": str(stack.port)})
+    error = fails(copy, "look.watch", SERVICE_NAME=stack.name, HUB_PORT=str(stack.port))
     assert "does not show" in error
     assert "invoke up" in error
-    assert "DEV_MODE" in fails(copy, "look.watch", env=copy.env | {"DEV_MODE": "0"}, code=78)
+    assert "DEV_MODE" in fails(copy, "look.watch", DEV_MODE="0", code=78)
 
 
 def git(tree: Tree, *arguments: str) -> None:
