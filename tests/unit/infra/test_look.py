@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -124,9 +125,14 @@ def test_only_ordinary_files_below_the_folder_leave_an_archive() -> None:
     assert look_sources.of_archive(packed.getvalue(), "custom") == {"a.html": b"x"}
 
 
-def test_files_survive_an_archive() -> None:
+def test_files_survive_an_archive_and_have_changed_just_now() -> None:
     files = {"templates/a.html": b"\xff\x00", "static/b.svg": b""}
-    assert look_sources.of_archive(look_sources.archive_of(files), "") == files
+    archive = look_sources.archive_of(files)
+    assert look_sources.of_archive(archive, "") == files
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        # To the fraction of a second: two edits in one are two.
+        assert all(time.time() - 60 < member.mtime <= time.time() for member in tar)
+        assert any(member.mtime % 1 for member in tar)
 
 
 def test_the_last_commit_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
