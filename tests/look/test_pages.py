@@ -1,0 +1,55 @@
+"""Every page that a person can meet: readable, light and dark, on a phone and at a desk; nothing goes wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from dropsonde_look.states import STATES
+from playwright.sync_api import Browser, expect
+
+from tests.integration.tree import Tree
+from tests.look.conftest import OPEN
+from tests.look.viewer import MODES, Viewer
+
+# What is there once a page's program has run.
+SETTLED = {
+    "admin": "table tbody tr",
+    **{name: ".progress-log-event" for name in STATES if name.startswith("spawn-pending")},
+}
+# What axe finds in markup that JupyterHub's own templates and programs write: rule, part of the selector, and why.
+UPSTREAM: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture(scope="module", params=MODES)
+def viewer(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Viewer]:
+    """One browser for all pages of a kind."""
+    viewer = Viewer.at(browser, request.param)
+    yield viewer
+    viewer.close()
+
+
+def _ours(viewer: Viewer) -> list[tuple[str, str, str]]:
+    known = [(rule, selector) for rule, selector, _ in UPSTREAM]
+    found = viewer.violations()
+    return [item for item in found if not any(item[0] == rule and part in item[1] for rule, part in known)]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_page_can_be_read_and_works(live: Tree, viewer: Viewer, name: str) -> None:
+    viewer.complaints.clear()
+    viewer.visit(f"{live.url}/hub/look/pages/{name}")
+    if name in SETTLED:
+        expect(viewer.page.locator(SETTLED[name]).first).to_be_attached()
+    viewer.keep_picture(f"{name}.{viewer.mode}", whole=True)
+    assert viewer.overflow() <= 0
+    assert _ours(viewer) == []
+    assert viewer.complaints == []
+    assert "Dropsonde" in viewer.page.title()
+
+
+def test_the_gallery_shows_every_page(live: Tree, opened: OPEN) -> None:
+    viewer = opened()
+    viewer.visit(f"{live.url}/hub/look/")
+    expect(viewer.page.locator("iframe")).to_have_count(len(STATES))
+    assert viewer.violations() == []
