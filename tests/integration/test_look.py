@@ -152,8 +152,8 @@ def test_an_edit_shows_at_once_and_is_checked(copy: Tree) -> None:
         with copy.edited(logout, GOOD_BYE.replace("WORDS", "Good bye")):
             assert shows(copy, "/hub/look/pages/logout", "Good bye", seconds=1)
             watch.wait_for("✓ templates/logout.html")
-        with copy.edited(logout, GOOD_BYE.replace("block main", "block mian")):
-            watch.wait_for(f"{logout}:2: the block mian is never shown")
+        with copy.edited(logout, GOOD_BYE.replace("block main", "block gone")):
+            watch.wait_for(f"{logout}:2: the block gone is never shown")
         with copy.edited(logout, "{% extends 'templates/logout.html' %}\n{% if %}"):
             # The page says where it is broken, and recovers.
             assert shows(copy, "/hub/look/pages/logout", f"{logout}:2: ")
@@ -224,9 +224,9 @@ def test_files_of_share_are_found_and_brought(versioned: Tree) -> None:
 
 def test_what_is_brought_is_checked(versioned: Tree) -> None:
     broken = versioned.folder / "share/logout.html"
-    broken.write_text(GOOD_BYE.replace("block main", "block mian"))
+    broken.write_text(GOOD_BYE.replace("block main", "block gone"))
     error = fails(versioned, "look.pull")
-    assert "www_custom/hub/templates/logout.html:2: the block mian is never shown" in error
+    assert "www_custom/hub/templates/logout.html:2: the block gone is never shown" in error
     assert "git checkout" in error
 
 

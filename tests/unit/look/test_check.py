@@ -62,7 +62,7 @@ def test_mistakes_that_are_seen_without_rendering(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("<p>{{ brand.nmae }}</p>", "no attribute 'nmae'"),
+        ("<p>{{ brand.names_ }}</p>", "no attribute 'names_'"),
         ("{% for item in brand.items_ %}{% endfor %}", "no attribute 'items_'"),
         ("{{ brand.name.upper().missing() }}", "missing"),
         ("{{ 1 // 0 }}", "ZeroDivisionError"),
