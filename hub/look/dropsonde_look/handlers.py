@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
@@ -19,6 +20,7 @@ from .templates import HOME
 LOOK_EVERY = 0.15
 """Seconds between two looks at the files: an edit shows well within a second, and a look takes a millisecond."""
 KEEP_ALIVE = 15.0
+A_DAY = 86_400_000
 CUSTOM = HOME / "www_custom"
 
 
@@ -93,8 +95,21 @@ class PageHandler(_LookHandler):
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
 
 
-class _Stream(_LookHandler):
-    """An answer of server-sent events that goes on until the browser has seen enough."""
+def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return time and size of every file in a folder, without those that editors keep beside it."""
+    found = {}
+    for path in folder.rglob("*"):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue  # removed meanwhile
+        if S_ISREG(stat.st_mode) and not path.name.startswith(".") and not path.name.endswith("~"):
+            found[path.relative_to(folder).as_posix()] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+class ChangesHandler(_LookHandler):
+    """`GET look/changes`: a message with the names of the files whenever one of www_custom changed."""
 
     closed = False
 
@@ -103,28 +118,12 @@ class _Stream(_LookHandler):
         self.closed = True
 
     async def send(self, text: str) -> None:
-        """Send a piece."""
+        """Send a piece of the stream."""
         try:
             self.write(text)
             await self.flush()
         except StreamClosedError:
             self.closed = True
-
-
-def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return time and size of every file in a folder."""
-    found = {}
-    for path in folder.rglob("*"):
-        try:
-            stat = path.stat()
-        except OSError:
-            continue  # removed meanwhile
-        found[str(path.relative_to(folder))] = (stat.st_mtime_ns, stat.st_size)
-    return found
-
-
-class ChangesHandler(_Stream):
-    """`GET look/changes`: a message with the names of the files whenever one of www_custom changed."""
 
     async def get(self) -> None:
         """Send until the browser leaves."""
@@ -144,16 +143,18 @@ class ChangesHandler(_Stream):
                 await self.send(": still here\n\n")
 
 
-class ProgressHandler(_Stream):
+class ProgressHandler(_LookHandler):
     """`GET look/progress/N`: what a start sends up to its Nth stage, and no more."""
 
-    async def get(self, reached: str) -> None:
-        """Send the stages, then keep silent: a closed stream would be asked for again."""
+    def get(self, reached: str) -> None:
+        """Send the stages and end: a browser has six connections to a hub, and a gallery shows many pages.
+
+        Browsers ask again for a stream that ended, after as many milliseconds as they are told to.
+        """
         self.no_store("text/event-stream")
-        for stage in states.STAGES[: int(reached)]:
-            await self.send(f"data: {json.dumps({'progress': stage.percent, 'message': stage.message})}\n\n")
-        while not self.closed:
-            await asyncio.sleep(1)
+        stages = states.STAGES[: int(reached)]
+        events = [json.dumps({"progress": stage.percent, "message": stage.message}) for stage in stages]
+        self.finish("".join([f"retry: {A_DAY}\n\n", *(f"data: {event}\n\n" for event in events)]))
 
 
 class SeededApiHandler(_LookHandler):
