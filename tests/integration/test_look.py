@@ -203,7 +203,9 @@ def test_files_of_share_are_found_and_brought(versioned: Tree) -> None:
     assert "Nothing differs" in versioned.invoke("look.diff").stdout
     versioned.invoke("dshell", "-c", "mkdir -p share/static && printf picture > share/static/new.png")
     words = GOOD_BYE.replace("WORDS", "From the hub").replace("\n", "\\n")
-    versioned.invoke("dshell", "-c", f"printf '{words}' > share/logout.html; ln -s /etc/passwd share/static/link.svg")
+    versioned.invoke(
+        "dshell", "-c", f"printf %b '{words}' > share/logout.html; ln -s /etc/passwd share/static/link.svg"
+    )
     listed = json.loads(versioned.invoke("look.diff", "--json").stdout)
     files = ["www_custom/hub/static/new.png", "www_custom/hub/templates/logout.html"]
     assert [(item["file"], item["source"]) for item in listed["differences"]] == [(name, "share") for name in files]
