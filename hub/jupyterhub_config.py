@@ -15,6 +15,7 @@ from dropsonde_auth.audit import AuditLog
 from dropsonde_auth.configuration import ConfigurationError, configure
 from dropsonde_auth.handlers import ApprovalHandler, audited
 from dropsonde_look import brand as brands
+from dropsonde_look import changes
 from dropsonde_look import handlers as look_handlers
 from dropsonde_look.announcement import Board
 from dropsonde_look.static import StaticFiles
@@ -107,6 +108,8 @@ c.JupyterHub.template_vars = {
     "brand": brand,
     # JupyterHub calls what can be called; the templates call what comes out, at each page.
     "site_announcement": lambda _user: board.current,
+    # Where open pages are told that a file of the look changed.
+    "look_changes": lambda _user: changes.address() if DEV_MODE else "",
 }
 c.JupyterHub.tornado_settings.update({"static_handler_class": StaticFiles})
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")

@@ -23,7 +23,7 @@ SKY = {
     "BRAND_FAVICON": "aurora-icon.svg",
     "BRAND_CONTACT": "help@aurora.example.org",
     "BRAND_FOOTER": "Aurora Genomics is a research infrastructure of the University of the North.",
-    "BRAND_LOGIN_TEXT": "40,000 genomes, and a notebook beside each of them.|Your work stays in your home; the data stays here.",
+    "BRAND_LOGIN_TEXT": "40,000 genomes, and a notebook beside each.|Your work stays in your home; the data stays here.",
     "BRAND_HELP_URL": "https://aurora.example.org/handbook",
 }
 # Yellow: nothing could be read in this colour on white, nor in white on it.
@@ -36,7 +36,9 @@ SUN = {
 LOGO = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 40" width="200" height="40">
   <path d="M4 32C10 8 18 8 22 20s10 10 14-12" stroke="{wave}" stroke-width="4" fill="none" stroke-linecap="round"/>
-  <text x="48" y="27" font-family="system-ui, sans-serif" font-size="19" font-weight="700" fill="{text}">Aurora Genomics</text>
+  <g font-family="system-ui, sans-serif" font-size="19" font-weight="700" fill="{text}">
+    <text x="48" y="27" textLength="150">Aurora Genomics</text>
+  </g>
 </svg>
 """
 ICON = """\

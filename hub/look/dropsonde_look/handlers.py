@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
-from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from jupyterhub.handlers import BaseHandler
 from tornado import web
-from tornado.iostream import StreamClosedError
 
 from . import gallery, pages, seeds, states, values
 from .announcement import Board
-from .templates import HOME
+from .changes import CUSTOM, ChangesHandler
+from .framed import FramedHandler
 
-LOOK_EVERY = 0.15
-"""Seconds between two looks at the files: an edit shows well within a second, and a look takes a millisecond."""
-KEEP_ALIVE = 15.0
 A_DAY = 86_400_000
-CUSTOM = HOME / "www_custom"
 
 
 class AnnouncementHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no types
@@ -39,19 +32,7 @@ class AnnouncementHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has 
         self.finish(json.dumps(found.record() if found else {}))
 
 
-class _LookHandler(BaseHandler):  # type: ignore[misc]
-    @property
-    def content_security_policy(self) -> str:
-        """Let the gallery, and nobody else, show pages in frames."""
-        return "frame-ancestors 'self'"
-
-    def no_store(self, kind: str) -> None:
-        """Say what the answer is, and that it is another one the next time."""
-        self.set_header("Content-Type", kind)
-        self.set_header("Cache-Control", "no-store")
-
-
-class GalleryHandler(_LookHandler):
+class GalleryHandler(FramedHandler):
     """`GET look/`: all states in frames."""
 
     def get(self) -> None:
@@ -61,7 +42,7 @@ class GalleryHandler(_LookHandler):
         self.finish(gallery.page(lambda state: f"{base}pages/{state.name}", f"{base}changes"))
 
 
-class ListHandler(_LookHandler):
+class ListHandler(FramedHandler):
     """`GET look/pages.json`: which states there are."""
 
     def get(self) -> None:
@@ -75,7 +56,7 @@ class ListHandler(_LookHandler):
         self.finish(json.dumps(listed))
 
 
-class PageHandler(_LookHandler):
+class PageHandler(FramedHandler):
     """`GET look/pages/NAME`: one state, as people meet it."""
 
     def get(self, name: str) -> None:
@@ -95,55 +76,7 @@ class PageHandler(_LookHandler):
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
 
 
-def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return time and size of every file in a folder, without those that editors keep beside it."""
-    found = {}
-    for path in folder.rglob("*"):
-        try:
-            stat = path.stat()
-        except OSError:
-            continue  # removed meanwhile
-        if S_ISREG(stat.st_mode) and not path.name.startswith(".") and not path.name.endswith("~"):
-            found[path.relative_to(folder).as_posix()] = (stat.st_mtime_ns, stat.st_size)
-    return found
-
-
-class ChangesHandler(_LookHandler):
-    """`GET look/changes`: a message with the names of the files whenever one of www_custom changed."""
-
-    closed = False
-
-    def on_connection_close(self) -> None:
-        """Note that nobody listens any more."""
-        self.closed = True
-
-    async def send(self, text: str) -> None:
-        """Send a piece of the stream."""
-        try:
-            self.write(text)
-            await self.flush()
-        except StreamClosedError:
-            self.closed = True
-
-    async def get(self) -> None:
-        """Send until the browser leaves."""
-        self.no_store("text/event-stream")
-        await self.send(": listening\n\n")
-        before, quiet = snapshot(CUSTOM), 0.0
-        while not self.closed:
-            await asyncio.sleep(LOOK_EVERY)
-            quiet += LOOK_EVERY
-            now = snapshot(CUSTOM)
-            if now != before:
-                names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-                before, quiet = now, 0.0
-                await self.send(f"data: {json.dumps(names)}\n\n")
-            elif quiet >= KEEP_ALIVE:
-                quiet = 0.0
-                await self.send(": still here\n\n")
-
-
-class ProgressHandler(_LookHandler):
+class ProgressHandler(FramedHandler):
     """`GET look/progress/N`: what a start sends up to its Nth stage, and no more."""
 
     def get(self, reached: str) -> None:
@@ -157,7 +90,7 @@ class ProgressHandler(_LookHandler):
         self.finish("".join([f"retry: {A_DAY}\n\n", *(f"data: {event}\n\n" for event in events)]))
 
 
-class SeededApiHandler(_LookHandler):
+class SeededApiHandler(FramedHandler):
     """`look/api/...`: what the admin page asks JupyterHub's API for; nothing that is sent to it does anything."""
 
     def check_xsrf_cookie(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, Template, TemplateNotFound
 
+from . import changes
 from .templates import OURS, Problem, problem_of
 
 # Nothing of ours that could be broken as well.
@@ -30,7 +31,7 @@ PAGE = Environment(autoescape=True, enable_async=False).from_string(
   <p>Mend the line and save the file: this page comes back by itself.</p>
   <script>
     const tryAgain = () => window.location.reload();
-    const changes = new EventSource("{{ changes }}");
+    const changes = new EventSource("{{ stream }}");
     changes.onmessage = tryAgain;
     changes.onerror = () => setTimeout(tryAgain, 2000);
   </script>
@@ -38,12 +39,11 @@ PAGE = Environment(autoescape=True, enable_async=False).from_string(
 </html>
 """
 )
-CHANGES = "/hub/look/changes"
 
 
-def page(problem: Problem, changes: str = CHANGES) -> str:
+def page(problem: Problem) -> str:
     """Return the page that shows a mistake."""
-    return PAGE.render(problem=problem, changes=changes)
+    return PAGE.render(problem=problem, stream=changes.address())
 
 
 class LiveTemplate(Template):

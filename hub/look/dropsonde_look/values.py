@@ -199,5 +199,7 @@ def common(static_url: Callable[..., str], **ours: Any) -> Values:
         "expanded_scopes": set(),
         "xsrf": "seeded",
         "xsrf_token": "seeded",
+        # Static pages are told of no changes; a hub in DEV_MODE says where its own are.
+        "look_changes": "",
         **ours,
     }
