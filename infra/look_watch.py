@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import docker
 import docker.errors
@@ -133,15 +132,25 @@ def _report(problems: Sequence[str], what: str) -> None:
 
 def _into_notebooks(client: docker.DockerClient, settings: Settings, files: Sequence[tuple[str, bytes | None]]) -> None:
     """Put files into all running notebooks of this service, so that they show after a page's reload."""
-    running: list[Any] = health.containers(client, settings, "notebook", running=True)
+    names = ", ".join(PurePosixPath(place).name for place, _ in files)
+    served = []
+    for container in health.containers(client, settings, "notebook", running=True):
+        user = str(container["Labels"].get("dropsonde.user", "?"))
+        try:
+            _into(client, container["Id"], files)
+            served.append(user)
+        except docker.errors.APIError as error:
+            # One that is ending takes no files; the others get theirs.
+            console.warn(f"{names}: not in the notebook of {user}: {error.explanation or error}")
+    people = ", ".join(sorted(served))
+    console.done(f"{names}: in the running notebooks of {people}" if people else f"{names}: no notebook is running")
+
+
+def _into(client: docker.DockerClient, container: str, files: Sequence[tuple[str, bytes | None]]) -> None:
     there = {place.lstrip("/"): content for place, content in files if content is not None}
     gone = [place for place, content in files if content is None]
-    for container in running:
-        if there:
-            client.api.put_archive(container["Id"], "/", look_sources.archive_of(there))
-        if gone:
-            remove = client.api.exec_create(container["Id"], ["rm", "-f", "--", *gone], user="root")
-            client.api.exec_start(remove["Id"])
-    names = ", ".join(PurePosixPath(place).name for place, _ in files)
-    people = ", ".join(sorted(item["Labels"].get("dropsonde.user", "?") for item in running))
-    console.done(f"{names}: in the running notebooks of {people}" if people else f"{names}: no notebook is running")
+    if there:
+        client.api.put_archive(container, "/", look_sources.archive_of(there))
+    if gone:
+        remove = client.api.exec_create(container, ["rm", "-f", "--", *gone], user="root")
+        client.api.exec_start(remove["Id"])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
+import docker.errors
 import pytest
 
 from infra import look_sources, look_watch, settings
@@ -91,3 +92,17 @@ def test_files_go_into_the_running_notebooks_of_this_service_only() -> None:
     assert (container, folder) == ("one", "/")
     assert look_sources.of_archive(archive, "") == {"etc/jupyter/a.json": b"{}"}
     assert engine.api.exec_create.call_args.args[1] == ["rm", "-f", "--", "/etc/jupyter/b.json"]
+
+
+def test_a_notebook_that_takes_no_files_keeps_the_others_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = client(str(CUSTOM))
+    people = {"one": "ann", "two": "bob"}
+    engine.api.containers.return_value = [
+        {"Id": name, "Labels": {"dropsonde.user": user}} for name, user in people.items()
+    ]
+    ending = docker.errors.NotFound("gone", explanation="Could not find the file /")
+    engine.api.put_archive.side_effect = [ending, True]
+    look_watch._into_notebooks(engine, DEVELOPMENT, [("/etc/jupyter/a.json", b"{}")])
+    said = capsys.readouterr().err
+    assert "not in the notebook of ann: Could not find the file /" in said
+    assert "in the running notebooks of bob" in said
