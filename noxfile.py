@@ -179,7 +179,9 @@ def lock(session: nox.Session) -> None:
     runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
     session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
     for group in ("build", "lint", "test", "e2e"):
-        session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
+        # The verbs' own packages as well, but not in an image's build.
+        project = [] if group == "build" else ["pyproject.toml"]
+        session.run(*runtime, *project, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
     image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override"]
     hub = ["hub/requirements.in", "--output-file", "hub/requirements.txt"]
     session.run(*image, "requirements/overrides.txt", *hub, external=True)
