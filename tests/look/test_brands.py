@@ -23,7 +23,7 @@ SKY = {
     "BRAND_FAVICON": "aurora-icon.svg",
     "BRAND_CONTACT": "help@aurora.example.org",
     "BRAND_FOOTER": "Aurora Genomics is a research infrastructure of the University of the North.",
-    "BRAND_LOGIN_TEXT": "40,000 genomes, and a notebook beside each.|Your work stays in your home; the data stays here.",
+    "BRAND_LOGIN_TEXT": "40,000 genomes, and a notebook beside each.|Your work stays in your home, the data here.",
     "BRAND_HELP_URL": "https://aurora.example.org/handbook",
 }
 # Yellow: nothing could be read in this colour on white, nor in white on it.

