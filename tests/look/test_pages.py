@@ -17,7 +17,7 @@ SETTLED = {
     "admin": "table tbody tr",
     **{name: ".progress-log-event" for name in STATES if name.startswith("spawn-pending")},
 }
-# What axe finds in what JupyterHub's own templates and programs write: rules by page, and why they are not ours to mend.
+# What axe finds in what JupyterHub's own programs write: rules by page, and why they are not ours to mend.
 UPSTREAM = {
     # The admin page's program puts each button into a link that is no higher than a line.
     "admin": {"target-size"},
