@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from .names import within_script
 
-# Always the same: pictures of two days can be compared.
-NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+# Always the same, so that pictures of two days can be compared; past, because pages say how long ago things were.
+NOW = datetime(2026, 9, 15, 9, 30, tzinfo=UTC)
 NAME = "rosalind.franklin@example.org"
 NASTY = """<script>alert(1)</script>"'"""
 RIGHT_TO_LEFT = "\u05e8\u05d5\u05d6\u05d0\u05dc\u05d9\u05e0\u05d3"  # Hebrew letters
 LONG = f"{'a-very-long-name-of-somebody-' * 6}@a-department-of-an-institute.example.org"
 # What templates read of a `dropsonde_spawner.versions.Version`.
-OTHER_VERSION = SimpleNamespace(id="2f6d1c0e9a34", built="2026-11-24T16:02:11+00:00")
+OTHER_VERSION = SimpleNamespace(id="2f6d1c0e9a34", built="2026-09-14T16:02:11+00:00")
 
 
 def ago(**span: float) -> datetime:
@@ -131,8 +131,8 @@ def account(name: str, **more: Any) -> dict[str, Any]:
         "admin": False,
         "roles": ["user"],
         "groups": [],
-        "created": "2026-08-30T08:00:00.000000Z",
-        "last_activity": "2026-11-25T09:27:00.000000Z",
+        "created": "2026-06-30T08:00:00.000000Z",
+        "last_activity": "2026-09-15T09:27:00.000000Z",
         "pending": None,
         "server": servers.get("", {}).get("url"),
         "servers": servers,
@@ -144,7 +144,7 @@ def account(name: str, **more: Any) -> dict[str, Any]:
 def api_server(user: str, **more: Any) -> dict[str, Any]:
     """Return a server as JupyterHub's API does."""
     url = f"/user/{quote(user, safe='@')}/"
-    times = {"last_activity": "2026-11-25T09:27:00.000000Z", "started": "2026-11-25T08:00:00.000000Z"}
+    times = {"last_activity": "2026-09-15T09:27:00.000000Z", "started": "2026-09-15T08:00:00.000000Z"}
     state = {"name": "", "ready": True, "stopped": False, "pending": None, "url": url, "user_options": {}}
     return {**state, **times, "progress_url": f"/hub/api/users/{user}/server/progress", "full_url": None, **more}
 

@@ -27,9 +27,11 @@ BRANDED = Brand(
 )
 CONTACT = "data-access@example.org"
 DENIED = "This e-mail address is not on the approved list."
-ENDED = "Your approval ended on 2026-11-20."
+ENDED = "Your approval ended on 2026-09-10."
 MAINTENANCE = Announcement(
-    "The hub is replaced this evening. Running notebooks go on.", seeds.NOW + timedelta(hours=8), "2026-11-25 18:30 CET"
+    "The hub is replaced this evening. Running notebooks go on.",
+    seeds.NOW + timedelta(hours=8),
+    "2026-09-15 19:30 CEST",
 )
 
 
@@ -61,7 +63,7 @@ def _all() -> list[State]:
         State(f"spawn-pending-{number}", f"Starting: {stage.message}", "spawn_pending.html", values.pending(number))
         for number, stage in enumerate(STAGES, 1)
     ]
-    soon = f"Your approval ends in 3 days (2026-11-28 00:00 UTC). Have it renewed to keep working here. Ask {CONTACT}."
+    soon = f"Your approval ends in 3 days (2026-09-18 00:00 UTC). Have it renewed to keep working here. Ask {CONTACT}."
     over = f"{ENDED} Save your work: your server stops at 09:40 UTC. Your files are kept. Ask {CONTACT}."
     return [
         State("login", "Sign in, development", "login.html", values.login()),
