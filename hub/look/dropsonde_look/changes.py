@@ -67,8 +67,9 @@ class ChangesHandler(FramedHandler):
     async def get(self) -> None:
         """Send until the browser leaves."""
         self.no_store("text/event-stream")
-        await self.send(": listening\n\n")
+        # Looked at first: who reads that we listen may change a file at once.
         before, quiet = snapshot(CUSTOM), 0.0
+        await self.send(": listening\n\n")
         if self.get_argument("since", mark(before)) != mark(before):
             await self.send("data: []\n\n")
         while not self.closed:
