@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "signin"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -87,7 +87,13 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py")
-    session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/auth_daco/dropsonde_auth", "hub/launch.py")
+    session.run(
+        "mypy",
+        "hub/spawner/dropsonde_spawner",
+        "hub/auth_daco/dropsonde_auth",
+        "hub/look/dropsonde_look",
+        "hub/launch.py",
+    )
     session.run("codespell")
     dockerfiles = [*ROOT.glob("*/Dockerfile.*"), *ROOT.glob("tests/*/Dockerfile.*")]
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in dockerfiles))
@@ -123,6 +129,13 @@ def e2e(session: nox.Session) -> None:
     """A real browser against the running DEV_MODE stack."""
     _with_browser(session)
     _pytest(session, "tests/e2e", group="e2e")
+
+
+@nox.session
+def look(session: nox.Session) -> None:
+    """Every page state in a real browser: contrast and names (axe), light and dark, phone and desktop; live editing."""
+    _with_browser(session)
+    _pytest(session, "tests/look", group="e2e")
 
 
 @nox.session
@@ -166,7 +179,9 @@ def lock(session: nox.Session) -> None:
     runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
     session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
     for group in ("build", "lint", "test", "e2e"):
-        session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
+        # The verbs' own packages as well, but not in an image's build.
+        project = [] if group == "build" else ["pyproject.toml"]
+        session.run(*runtime, *project, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
     image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override"]
     hub = ["hub/requirements.in", "--output-file", "hub/requirements.txt"]
     session.run(*image, "requirements/overrides.txt", *hub, external=True)

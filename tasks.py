@@ -7,13 +7,14 @@ import sys
 from invoke import Collection, Context, Task, task
 
 from infra import access as access_module
+from infra import announce as announce_module
 from infra import audit as audit_module
 from infra import build as builder
 from infra import clean as clean_module
 from infra import console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import reset as reset_module
 from infra import settings as settings_module
-from verbs import science
+from verbs import look, science
 from verbs.verb import JSON, YES, verb
 
 STORY = """\
@@ -32,6 +33,9 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
 
   invoke access    would this e-mail get in now, and what decides it              [EMAIL]
   invoke audit     who came in, was kept out, or had access on a day              [--on 2026-11-23] [--user NAME]
+
+  invoke look      every page side by side; look.watch shows edits at once, .diff, .pull
+  invoke announce  a banner on every page, without a restart                      ["TEXT" --until 18:00] [--clear]
 
   invoke users     people's homes: list, archive, remove, hand over
   invoke doctor    every precondition, each with its remedy
@@ -194,6 +198,28 @@ def audit(
 
 
 @task(
+    # -t would be the text's, and texts begin with anything.
+    auto_shortflags=False,
+    help={
+        "text": "What all people should know: one line.",
+        "until": 'When it is over: "18:00", "2026-11-30 18:00", or a span such as 2h; otherwise until it is cleared.',
+        "clear": "Take the announcement away.",
+    }
+    | JSON,
+)
+@verb
+def announce(context: Context, text: str, until: str = "", clear: bool = False, json: bool = False) -> None:
+    """Show a banner on every page of the hub, from now on; without a text say what is shown."""
+    announce_module.require_sense(text=text, until=until, clear=clear)
+    client, settings = engine.require(), settings_module.load()
+    if text:
+        announce_module.announce(client, settings, text, until)
+    elif clear and not announce_module.clear(client, settings):
+        console.done("Nothing was announced")
+    announce_module.show(announce_module.present(client, settings), as_json=json)
+
+
+@task(
     # -h would be --hand-over, not --help.
     auto_shortflags=False,
     help={
@@ -241,4 +267,6 @@ def clean(context: Context, yes: bool = False) -> None:
         console.done("Nothing to remove.")
 
 
-namespace = Collection(*[item for item in list(globals().values()) if isinstance(item, Task)], science.COLLECTION)
+namespace = Collection(
+    *[item for item in list(globals().values()) if isinstance(item, Task)], science.COLLECTION, look.COLLECTION
+)

@@ -14,6 +14,11 @@ from dropsonde_auth import ApprovalMixin
 from dropsonde_auth.audit import AuditLog
 from dropsonde_auth.configuration import ConfigurationError, configure
 from dropsonde_auth.handlers import ApprovalHandler, audited
+from dropsonde_look import brand as brands
+from dropsonde_look import changes
+from dropsonde_look import handlers as look_handlers
+from dropsonde_look.announcement import Board
+from dropsonde_look.static import StaticFiles
 from dropsonde_spawner.handlers import VersionHandler
 
 c = get_config()  # noqa: F821
@@ -64,11 +69,7 @@ try:
     configure(c)
 except ConfigurationError as error:
     stop(error.what, error.next_step)
-c.JupyterHub.template_vars = {"dev_mode": DEV_MODE, "approval_contact": c.ApprovalMixin.contact}
 c.JupyterHub.tornado_settings.update({"log_function": audited(AuditLog(HOME / "data/audit"))})
-if DEV_MODE:
-    # Files of the look and feel that are added while the hub runs are found without a restart.
-    c.JupyterHub.jinja_environment_options = {"cache_size": 0}
 
 # -- The hub and its proxy ---------------------------------------------------------------------------------------------
 # Listen on all addresses of the container; be found by name, because a replaced hub has another address.
@@ -95,10 +96,27 @@ c.JupyterHub.init_spawners_timeout = 1
 
 # -- Pages -------------------------------------------------------------------------------------------------------------
 c.JupyterHub.template_paths = [str(HOME / "www_custom/templates")]
+# The site's own name, colours and words (BRAND_*), and what all people should know now (`invoke announce`).
+try:
+    brand = brands.load(os.environ, HOME / "www_custom/static")
+except brands.BrandError as error:
+    stop(error.what, error.next_step)
+board = Board(HOME / "data/announcement.json")
+c.JupyterHub.template_vars = {
+    "dev_mode": DEV_MODE,
+    "approval_contact": c.ApprovalMixin.contact,
+    "brand": brand,
+    # JupyterHub calls what can be called; the templates call what comes out, at each page.
+    "site_announcement": lambda _user: board.current,
+    # Where open pages are told that a file of the look changed.
+    "look_changes": lambda _user: changes.address() if DEV_MODE else "",
+}
+c.JupyterHub.tornado_settings.update({"static_handler_class": StaticFiles})
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
 # JupyterLab asks whether another version of the libraries is in use by now, and whether the user's approval ends.
 c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler)]
-c.JupyterHub.logo_file = str(HOME / "www_custom/static/logo.svg")
+c.JupyterHub.extra_handlers += look_handlers.announcements(board) + (look_handlers.development() if DEV_MODE else [])
+c.JupyterHub.logo_file = str(HOME / "www_custom/static" / (brand.logo or brands.Brand.logo))
 
 # -- The users' containers ---------------------------------------------------------------------------------------------
 c.JupyterHub.spawner_class = "dropsonde_spawner.DropsondeSpawner"
@@ -117,6 +135,8 @@ c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*
 pypi, cran = mirror("PYPI_INDEX", "https://pypi.example.org/simple"), mirror("CRAN_MIRROR", "https://cran.example.org")
 mirrors = {"PIP_INDEX_URL": pypi, "UV_DEFAULT_INDEX": pypi, "CRAN_MIRROR": cran}
 c.DropsondeSpawner.environment = {name: address for name, address in mirrors.items() if address}
+# JupyterLab and its error pages have the same face.
+c.DropsondeSpawner.environment["DROPSONDE_BRAND"] = json.dumps(brand.for_notebooks())
 
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):

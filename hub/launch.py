@@ -37,7 +37,9 @@ trust_own_certificates()
 from dropsonde_auth.admins import admins, settle  # noqa: E402
 from dropsonde_auth.doors import Doors  # noqa: E402
 from dropsonde_auth.sweep import Sweep  # noqa: E402
+from dropsonde_look import live, names, pages  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
+from jupyterhub.user import User  # noqa: E402
 
 CONFIG = HOME / "jupyterhub_config.py"
 LOCK = HOME / "data/hub.lock"
@@ -67,12 +69,27 @@ class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
         finally:
             self.servers_known.set()
 
+    def init_tornado_settings(self) -> None:
+        """Prepare what renders pages: in DEV_MODE a broken template says where it is broken, and recovers."""
+        super().init_tornado_settings()
+        names.mend(User)
+        if os.environ.get("DEV_MODE") == "1":
+            live.install(self.tornado_settings)
+
     async def start(self) -> None:
         """Close the doors if people sign in in another way now, serve, and look at approvals all the while."""
         await self._close_doors()
         await super().start()
         self.sweep = Sweep(self, self.authenticator)
         self.sweep.begin()
+        self.write_away()
+
+    def write_away(self) -> None:
+        """Write the page that the proxy shows while no hub answers; the last one stays if that does not work."""
+        try:
+            pages.write_away(self.template_vars["brand"], HOME / "pages")
+        except Exception:
+            self.log.exception("The proxy's page was not written; it shows the last one")
 
     async def _close_doors(self) -> None:
         try:

@@ -57,6 +57,7 @@ CATALOG = (
             "hub/config.d",
             "hub/spawner/dropsonde_spawner",
             "hub/auth_daco/dropsonde_auth",
+            "hub/look/dropsonde_look",
             "www_custom/hub",
         ),
         parent="hub-core",

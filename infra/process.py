@@ -62,15 +62,33 @@ def run(
     Raises:
         DropsondeError: The program is missing, was too slow, or ended with a code other than 0; carries its last lines.
     """
+    data = (text_in or "").encode()
+    output = run_bytes(arguments, what=what, next_step=next_step, env=env, cwd=cwd, data_in=data, timeout=timeout)
+    return _decoded(output)
+
+
+def run_bytes(
+    arguments: Sequence[str],
+    *,
+    what: str,
+    next_step: str = "",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    data_in: bytes = b"",
+    timeout: float | None = None,
+) -> bytes:
+    """Run a program whose input or output is no text, such as an archive; otherwise like `run`.
+
+    Raises:
+        DropsondeError: The program is missing, was too slow, or ended with a code other than 0; carries its last lines.
+    """
     try:
         finished = subprocess.run(
             list(arguments),
             env=dict(env) if env is not None else None,
             cwd=cwd,
-            input=text_in if text_in is not None else "",
+            input=data_in,
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=timeout,
             check=False,
         )
@@ -79,9 +97,15 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise DropsondeError(what, seen=f"no end after {timeout:.0f} s", next_step=next_step) from error
     if finished.returncode:
-        seen = tail(without_password(finished.stderr or finished.stdout)) or f"exit code {finished.returncode}"
+        said = _decoded(finished.stderr) or _decoded(finished.stdout)
+        seen = tail(without_password(said)) or f"exit code {finished.returncode}"
         raise DropsondeError(what, seen=seen, next_step=next_step)
     return finished.stdout
+
+
+def _decoded(output: bytes) -> str:
+    """Return a program's output as text with our line ends."""
+    return output.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def has(program: str) -> bool:

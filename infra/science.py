@@ -27,6 +27,8 @@ KIND = "science"
 OWN = "/opt/dropsonde"
 # What a version takes on the engine's disk, in GB of 10^9 bytes: image, volume, and what the build keeps.
 BUILD_GB = {"core": 6, "full": 20}
+LOOK_LAYERS = 3
+"""The last layers of the notebook image: the look and feel (www_custom), which decides on no library and no kernel."""
 
 
 def image_id(client: docker.DockerClient, tag: str) -> str:
@@ -171,38 +173,92 @@ def with_same_volume(client: docker.DockerClient, record: Record, tags: Tags) ->
     return None
 
 
+def layers_below_look(client: docker.DockerClient, image: str) -> list[str]:
+    """Return the layers of a notebook image without those of the look and feel; empty for an image that is gone."""
+    try:
+        layers: list[str] = client.api.inspect_image(image)["RootFS"]["Layers"]
+    except docker.errors.ImageNotFound:
+        return []
+    return layers[:-LOOK_LAYERS]
+
+
+def with_same_programs(client: docker.DockerClient, record: Record, tags: Tags) -> Version | None:
+    """Return a checked version that differs from the present tree's by the look and feel only."""
+    same = with_same_volume(client, record, tags)
+    wanted = layers_below_look(client, tags["notebook"])
+    for version in record.versions.values() if same and wanted else ():
+        same_volume = same is not None and version.volume == same.volume and is_whole(client, version)
+        if same_volume and layers_below_look(client, version.notebook_image) == wanted:
+            return version
+    return None
+
+
 def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> Version:
     """Make the version of the two images under these tags: fill, check, record. The first one is in use at once.
+
+    One that differs from a checked version by the look and feel only is not checked again.
 
     Raises:
         DropsondeError: The disk is full, or a part of the version does not work; the record is as it was.
     """
-    notebook_id, science_id = (image_id(client, tags[name]) for name in ("notebook", "science"))
-    same = with_same_volume(client, versions.read(client, settings), tags)
+    before = versions.read(client, settings)
+    alike = with_same_programs(client, before, tags)
+    version = _renamed(client, settings, tags, alike) if alike else _checked(client, settings, tags, before)
+    with lock.exclusive(settings, "science.build", part=versions.LOCK):
+        record = versions.with_version(versions.read(client, settings), version)
+        if not is_whole(client, record.versions[record.in_use]):
+            console.warn(
+                f"Version {record.in_use} was in use, and its volume or image is gone: {version.id} takes over."
+            )
+            record = versions.use(record, version.id)
+        versions.write(client, settings, record)
+    return version
+
+
+def _named(client: docker.DockerClient, settings: Settings, tags: Tags, science_id: str) -> dict[str, str]:
+    """Give the notebook image the tag of its version; return what a version says of it."""
+    notebook_id = image_id(client, tags["notebook"])
+    name = version_id(notebook_id, science_id)
+    repository = f"{settings.service_name}/notebook"
+    client.api.tag(tags["notebook"], repository, f"v-{name}")
+    return {
+        "id": name,
+        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notebook_image": f"{repository}:v-{name}",
+        "notebook_id": notebook_id,
+        "notebook_tag": tags["notebook"],
+    }
+
+
+def _renamed(client: docker.DockerClient, settings: Settings, tags: Tags, alike: Version) -> Version:
+    changed: dict[str, Any] = _named(client, settings, tags, alike.science_id)
+    return replace(alike, **changed)
+
+
+def _checked(client: docker.DockerClient, settings: Settings, tags: Tags, record: Record) -> Version:
+    same = with_same_volume(client, record, tags)
     if same:
         verify(client, settings, same)
         science_id, volume = same.science_id, same.volume
     else:
+        science_id = image_id(client, tags["science"])
         volume = volume_of(settings, science_id)
         _fill(client, settings, tags["science"], volume)
     _check(settings, tags["notebook"], volume)
-    name = version_id(notebook_id, science_id)
-    image = f"{settings.service_name}/notebook:v-{name}"
-    client.api.tag(tags["notebook"], image.partition(":")[0], f"v-{name}")
+    named = _named(client, settings, tags, science_id)
     summary: dict[str, Any] = json.loads(
         process.run(
-            _inside(settings, image, volume, "python3", "/usr/local/lib/dropsonde/manifest.py", "summary"),
+            _inside(
+                *(settings, named["notebook_image"], volume),
+                *("python3", "/usr/local/lib/dropsonde/manifest.py", "summary"),
+            ),
             what="The new volume could not be measured. No version was changed.",
             next_step="Run the same command again; `invoke doctor` looks for the usual reasons.",
         )
     )
     version = Version(
-        id=name,
-        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        **named,
         profile=settings.science_profile,
-        notebook_image=image,
-        notebook_id=notebook_id,
-        notebook_tag=tags["notebook"],
         science_id=science_id,
         science_tag=tags["science"],
         volume=volume,
@@ -210,14 +266,7 @@ def add_version(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
         bytes=summary["bytes"],
         packages={},
     )
-    version = replace(version, packages=counts(manifest(client, settings, version)))
-    with lock.exclusive(settings, "science.build", part=versions.LOCK):
-        record = versions.with_version(versions.read(client, settings), version)
-        if not is_whole(client, record.versions[record.in_use]):
-            console.warn(f"Version {record.in_use} was in use, and its volume or image is gone: {name} takes over.")
-            record = versions.use(record, version.id)
-        versions.write(client, settings, record)
-    return version
+    return replace(version, packages=counts(manifest(client, settings, version)))
 
 
 def counts(packages: list[dict[str, str]]) -> dict[str, int]:

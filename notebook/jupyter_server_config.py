@@ -23,9 +23,24 @@ def misfits() -> list[dict[str, str]]:
         return []
 
 
-# JupyterLab's page: what our extension (labextension/static/notices.js) tells people.
+def brand() -> dict[str, str]:
+    """Return the site's name, colours and so on as the hub hands them over, nothing where it does not."""
+    try:
+        return dict(json.loads(os.environ.get("DROPSONDE_BRAND", "{}")))
+    except (ValueError, TypeError):
+        logging.getLogger(__name__).exception("DROPSONDE_BRAND cannot be read")
+        return {}
+
+
+BRAND = brand()
+# Error pages with the hub's face.
+c.ServerApp.extra_template_paths = ["/usr/local/share/dropsonde/templates"]
+c.ServerApp.jinja_template_vars = {"dropsonde": BRAND}
+
+# JupyterLab's page: what our extension (labextension/static/notices.js) tells people, and how it looks.
 c.ServerApp.tornado_settings = {
     "page_config_data": {
+        "dropsondeBrand": json.dumps(BRAND),
         "dropsondeVersion": os.environ.get("DROPSONDE_VERSION", ""),
         "dropsondeOwnPackages": json.dumps(misfits()),
     }

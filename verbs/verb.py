@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Context
+from invoke import Argument, Context
 from invoke.parser.parser import ParseMachine
 
 from infra import console, errors
@@ -43,6 +43,11 @@ def _may_be_left_out(machine: ParseMachine) -> None:
     _complete_context(machine)
 
 
+def _takes_several(machine: ParseMachine) -> Argument | None:
+    """Return the present verb's positional argument that may be given several times, None where it has none."""
+    return next((item for item in machine.context.positional_args if item.kind is list), None)
+
+
 def _next_verb_first(machine: ParseMachine, word: str) -> None:
     """Start the verb that a word names, or tell of this one, also where it could still take a positional argument.
 
@@ -53,6 +58,8 @@ def _next_verb_first(machine: ParseMachine, word: str) -> None:
         machine.see_context(word)
     elif free and word == "--help":
         machine.initial.flags[word].value = machine.context.name
+    elif free and not word.startswith("-") and (several := _takes_several(machine)):
+        several.value = word  # of a list: one more
     else:
         _handle(machine, word)
 

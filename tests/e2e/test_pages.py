@@ -17,7 +17,7 @@ def test_the_login_page_says_what_this_hub_is(browsing: Browsing) -> None:
     visitor.visit("/")
     expect_development_banner(visitor.page)
     expect(visitor.page.get_by_text("Any user name works here, with any password.")).to_be_visible()
-    logo = visitor.page.get_by_role("img", name="JupyterHub logo")
+    logo = visitor.page.get_by_role("img", name="Dropsonde")
     assert logo.evaluate("image => image.complete && image.naturalWidth > 0")
     visitor.keep_picture("login.png")
     assert browsing.complaints == []

@@ -114,7 +114,7 @@ def test_hub_may_write_to_its_data_only(client: docker.DockerClient, built: Tags
     # uv leaves an empty lock file.
     look = ("find", "/srv", "/opt", "-writable", "-not", "-type", "l", "-not", "-name", ".lock")
     writable = inside(client, built["hub"], *look).splitlines()
-    assert set(writable) == {"/srv/jupyterhub/data", "/srv/jupyterhub/proxy-token"}
+    assert set(writable) == {f"/srv/jupyterhub/{name}" for name in ("data", "pages", "proxy-token")}
 
 
 def test_byte_code_is_there(client: docker.DockerClient, built: Tags) -> None:

@@ -28,6 +28,13 @@ def parsed(line: str) -> list[tuple[str, dict[str, object]]]:
         ("science.use science.list", [("science.use", {"version": ""}), ("science.list", {"name": ""})]),
         ("science.diff 1a0c status", [("science.diff", {"before": "1a0c", "after": ""}), ("status", {})]),
         ("science.pin --clear jane up", [("science.pin", {"user": "jane", "version": "", "clear": True}), ("up", {})]),
+        # As many files as a reader names.
+        ("look.pull", [("look.pull", {})]),
+        ("look.pull a.html up", [("look.pull", {"file": ["a.html"]}), ("up", {})]),
+        (
+            "look.pull a.html --yes b.css look.diff",
+            [("look.pull", {"file": ["a.html", "b.css"], "yes": True}), ("look.diff", {})],
+        ),
         # An option's value is no verb.
         ("science.list --name up", [("science.list", {"name": "up"})]),
         ("science.pin --user logs 1a0c", [("science.pin", {"user": "logs", "version": "1a0c"})]),

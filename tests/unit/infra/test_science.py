@@ -13,6 +13,7 @@ import pytest
 from infra import doctor, science, settings
 from infra.errors import DropsondeError
 from infra.images import Tags
+from infra.settings import ROOT
 from tests.unit.infra.test_versions import IDS, record, version
 
 SETTINGS = replace(settings.load({}, Path("/nonexistent")), min_free_gb=6)
@@ -116,3 +117,42 @@ def test_an_incomplete_version_is_refused_with_what_to_do() -> None:
         science.require_whole(Engine({}, set()), FIRST)  # type: ignore[arg-type]
     assert FIRST.volume in caught.value.seen
     assert "science.gc" in caught.value.next_step
+
+
+# -- Images that differ by their look only -----------------------------------------------------------------------------
+
+
+class Layered(Engine):
+    """An engine that also knows the layers of its images."""
+
+    def __init__(self, layers: dict[str, list[str]], volumes: set[str]) -> None:
+        super().__init__(WITH_SCIENCE, volumes)
+        self.layers = layers
+
+    def inspect_image(self, tag: str) -> dict[str, Any]:
+        return super().inspect_image(tag) | {"RootFS": {"Layers": self.layers.get(tag, [])}}
+
+
+@pytest.mark.parametrize(
+    ("layers", "volumes", "alike"),
+    [
+        (["base", "programs", "etc 2", "templates", "labextension 2"], {FIRST.volume}, True),
+        (["base", "programs 2", "etc", "templates", "labextension"], {FIRST.volume}, False),
+        (["base", "programs", "etc", "templates", "labextension", "more"], {FIRST.volume}, False),
+        (["base", "programs", "etc 2", "templates", "labextension"], set(), False),
+        ([], {FIRST.volume}, False),
+    ],
+)
+def test_an_image_with_another_look_and_the_same_programs(layers: list[str], volumes: set[str], alike: bool) -> None:
+    known = ["base", "programs", "etc", "templates", "labextension"]
+    engine = Layered({TAGS["notebook"]: layers, FIRST.notebook_image: known}, volumes)
+    found = science.with_same_programs(engine, record(IDS[0]), TAGS)  # type: ignore[arg-type]
+    assert (found.id if found else "") == (FIRST.id if alike else "")
+
+
+def test_the_look_is_what_the_notebook_image_gets_last() -> None:
+    lines = (ROOT / "notebook/Dockerfile.notebook").read_text().splitlines()
+    making = [line for line in lines if line.startswith(("FROM", "COPY", "RUN", "ADD", "WORKDIR"))]
+    last = making[-science.LOOK_LAYERS :]
+    assert all(line.startswith("COPY") and "www_custom/" in line for line in last)
+    assert not any("www_custom/" in line for line in making[: -science.LOOK_LAYERS])

@@ -238,5 +238,17 @@ def test_nothing_keeps_a_server_from_starting(
 
     monkeypatch.setattr(own, "found", fail)
     monkeypatch.delenv("DROPSONDE_VERSION", raising=False)
-    assert page_config(monkeypatch) == {"dropsondeVersion": "", "dropsondeOwnPackages": "[]"}
+    monkeypatch.setenv("DROPSONDE_BRAND", "{")
+    nothing = {"dropsondeVersion": "", "dropsondeOwnPackages": "[]", "dropsondeBrand": "{}"}
+    assert page_config(monkeypatch) == nothing
     assert "the home is away" in caplog.text
+    assert "DROPSONDE_BRAND cannot be read" in caplog.text
+
+
+def test_jupyterlabs_page_gets_the_brand_that_the_hub_hands_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    brand = {"name": "An <Institute>", "fill": "#7a1f5c"}
+    monkeypatch.setattr(own, "found", list)
+    monkeypatch.setenv("DROPSONDE_BRAND", json.dumps(brand))
+    assert json.loads(page_config(monkeypatch)["dropsondeBrand"]) == brand
+    monkeypatch.delenv("DROPSONDE_BRAND")
+    assert page_config(monkeypatch)["dropsondeBrand"] == "{}"

@@ -16,6 +16,7 @@
     "@jupyterlab/apputils",
     "@jupyterlab/coreutils",
     "@jupyterlab/launcher",
+    "@jupyterlab/mainmenu",
     "@jupyterlab/ui-components",
     "@lumino/widgets",
   ];
@@ -28,7 +29,7 @@
     async get() {
       const loaded = await Promise.all(names.map(shared));
       const lab = Object.fromEntries(names.map((name, index) => [name.split("/")[1], loaded[index]]));
-      const parts = await Promise.all(["packages.js", "notices.js"].map((file) => import(new URL(file, folder))));
+      const parts = await Promise.all(["brand.js", "packages.js", "notices.js"].map((file) => import(new URL(file, folder))));
       return () => ({ __esModule: true, default: parts.map((part) => part.plugin(lab)) });
     },
   };

@@ -1,5 +1,5 @@
-// Tells people that another version of the libraries is in use by now, that their approval ends, and which of their own
-// packages do not fit.
+// Tells people what the hub announces, that another version of the libraries is in use by now, that their approval ends,
+// and which of their own packages do not fit.
 const MINUTE = 60 * 1000;
 const ASK_EVERY = 10 * MINUTE;
 const ASK_APPROVAL_EVERY = MINUTE / 4;
@@ -46,19 +46,22 @@ function watch(app, Notification, address, running) {
   document.addEventListener("visibilitychange", () => void tick());
 }
 
-// Shows what the hub says of the user's approval, each text once.
-function watchApproval(Notification, address) {
+// Shows what the hub says (of the user's approval, or to everybody), each text once, and takes back what it says no more.
+function watchText(Notification, address, every) {
   let shown = "";
   let id = "";
   async function tick() {
     const answer = await ask(address);
-    if (answer === null || (answer.text ?? "") === shown) return;
+    if (answer === null) return;
+    const until = answer.until_text ? ` (until ${answer.until_text})` : "";
+    const text = answer.text ? answer.text + until : "";
+    if (text === shown) return;
     if (id) Notification.dismiss(id);
-    shown = answer.text ?? "";
+    shown = text;
     id = shown && Notification[answer.level === "danger" ? "error" : "warning"](shown, { autoClose: false });
   }
   void tick();
-  setInterval(() => void tick(), ASK_APPROVAL_EVERY);
+  setInterval(() => void tick(), every);
 }
 
 // misfits: a list of { name, problem }.
@@ -90,7 +93,8 @@ export function plugin(lab) {
       // Without a prefix there is no hub; with a host of its own it cannot be asked from here.
       if (option("hubPrefix") && !option("hubHost")) {
         watch(app, lab.apputils.Notification, `${option("hubPrefix")}version`, option("dropsondeVersion"));
-        watchApproval(lab.apputils.Notification, `${option("hubPrefix")}approval`);
+        watchText(lab.apputils.Notification, `${option("hubPrefix")}approval`, ASK_APPROVAL_EVERY);
+        watchText(lab.apputils.Notification, `${option("hubPrefix")}announcement`, MINUTE);
       }
     });
   }
