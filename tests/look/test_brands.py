@@ -34,10 +34,10 @@ SUN = {
     "BRAND_FOOTER": "Measured every second since 1998.",
 }
 LOGO = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 40" width="200" height="40">
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 240 40" width="240" height="40">
   <path d="M4 32C10 8 18 8 22 20s10 10 14-12" stroke="{wave}" stroke-width="4" fill="none" stroke-linecap="round"/>
   <g font-family="system-ui, sans-serif" font-size="19" font-weight="700" fill="{text}">
-    <text x="48" y="27" textLength="150">Aurora Genomics</text>
+    <text x="48" y="27" textLength="184">Aurora Genomics</text>
   </g>
 </svg>
 """
