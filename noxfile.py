@@ -88,6 +88,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py")
     session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/auth_daco/dropsonde_auth", "hub/launch.py")
+    session.run("mypy", "hub/release/dropsonde_release")
     session.run("codespell")
     dockerfiles = [*ROOT.glob("*/Dockerfile.*"), *ROOT.glob("tests/*/Dockerfile.*")]
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in dockerfiles))

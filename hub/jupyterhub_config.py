@@ -14,6 +14,7 @@ from dropsonde_auth import ApprovalMixin
 from dropsonde_auth.audit import AuditLog
 from dropsonde_auth.configuration import ConfigurationError, configure
 from dropsonde_auth.handlers import ApprovalHandler, audited
+from dropsonde_release import exemption
 from dropsonde_spawner.handlers import VersionHandler
 
 c = get_config()  # noqa: F821
@@ -129,3 +130,9 @@ if not (isinstance(chosen, type) and issubclass(chosen, ApprovalMixin)):
         f"hub/config.d sets JupyterHub.authenticator_class to {chosen}, which knows no approval.",
         "Set OAUTH_PROVIDER in hub/environment instead, or wrap the class with dropsonde_auth.with_approval().",
     )
+
+# In the throw-away service of a release only (hub/release).
+try:
+    exemption.apply(c, SERVICE_NAME)
+except exemption.OpenDoorError as error:
+    stop(str(error), "Take what turns it on out of hub/config.d; a hub that others reach needs a real sign-in.")

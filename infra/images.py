@@ -57,6 +57,7 @@ CATALOG = (
             "hub/config.d",
             "hub/spawner/dropsonde_spawner",
             "hub/auth_daco/dropsonde_auth",
+            "hub/release/dropsonde_release",
             "www_custom/hub",
         ),
         parent="hub-core",
