@@ -95,6 +95,8 @@ def lint(session: nox.Session) -> None:
     session.run(
         "shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill", "notebook/dpkg-architecture"
     )
+    scripts = [f"tests/openstack/{name}" for name in ("brief-token", "image/setup", "image/start", "image/services")]
+    session.run("shellcheck", "--external-sources", *scripts)
     _with_engine(session)
     session.run("python", "-m", "tests.support.compose_config")
 
@@ -152,6 +154,13 @@ def machines(session: nox.Session) -> None:
 
 
 @nox.session
+def openstack(session: nox.Session) -> None:
+    """The role openstack and cloud.py against a real OpenStack in a container (20 minutes; not in the default run)."""
+    _with_engine(session)
+    _pytest(session, "tests/openstack", group="deploy-test")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print the figures of docs/figures.md as one table and as JSON (15 minutes; not in the default run)."""
     _with_engine(session)
@@ -166,7 +175,7 @@ def lock(session: nox.Session) -> None:
     compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--upgrade"]
     runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
     session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
-    for group in ("build", "lint", "test", "e2e"):
+    for group in ("build", "deploy", "lint", "test", "e2e", "deploy-test"):
         session.run(*runtime, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
     image = [*compile_, "--python-version", "3.13", "--no-emit-index-url", "--override"]
     hub = ["hub/requirements.in", "--output-file", "hub/requirements.txt"]
@@ -178,8 +187,9 @@ def lock(session: nox.Session) -> None:
     for part in ("core", "build"):
         own = [f"notebook/science/python-{part}.in", "--output-file", f"notebook/science/python-{part}.txt"]
         session.run(*science, "--constraint", full, *own, external=True)
-    beside = ["tests/signin/requirements.in", "--output-file", "tests/signin/requirements.txt"]
-    session.run(*compile_, "--python-version", "3.13", "--no-emit-index-url", *beside, external=True)
+    for tests in ("signin", "openstack"):
+        beside = [f"tests/{tests}/requirements.in", "--output-file", f"tests/{tests}/requirements.txt"]
+        session.run(*compile_, "--python-version", "3.13", "--no-emit-index-url", *beside, external=True)
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     session.run(*npm, external=True)

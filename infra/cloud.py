@@ -98,7 +98,9 @@ def _range(text: object) -> str:
         )
     if str(network) != text:
         # The cloud would store it in its own form, and never find it to be what is wanted.
-        raise ConfigError("openstack_ssh_from must say how long a range is.", seen=f"{text}", next_step=f"Write {network}.")
+        raise ConfigError(
+            "openstack_ssh_from must say how long a range is.", seen=f"{text}", next_step=f"Write {network}."
+        )
     return str(network)
 
 

@@ -1,13 +1,14 @@
-"""Whether a cloud can give a service what it wants: looked at before anything is created, each check with its remedy."""
+"""Whether a cloud can give a service what it wants: looked at before anything is created, each with its remedy."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from infra.checks import Check
-from infra.cloud import Resource, Wanted, absent
+from infra.cloud import Resource, Wanted, absent, connect, existing, plan, wanted
 from infra.cloud_errors import translated
 from infra.errors import DropsondeError
 
@@ -68,7 +69,9 @@ def _networks(connection: Connection, want: Wanted) -> Iterator[Check]:
     if not network:
         yield _unknown("network", "openstack_network", want.network, (item.name for item in known))
     elif not network.subnet_ids:
-        yield Check("network", False, f"{network.name} has no subnet", "Give it one, or name another openstack_network.")
+        yield Check(
+            "network", False, f"{network.name} has no subnet", "Give it one, or name another openstack_network."
+        )
     else:
         yield Check("network", True, f"{network.name} has {len(network.subnet_ids)} subnet(s)")
     if not want.external_network:
@@ -121,22 +124,26 @@ def _volume_quota(connection: Connection, want: Wanted) -> Iterator[Check]:
 
 def _names(connection: Connection, want: Wanted, missing: Sequence[str]) -> Iterator[Check]:
     """Look for what bears our name without our label: it is somebody else's, and stays as it is."""
-    finds = {
+    from openstack.exceptions import EndpointNotFound
+
+    finds: dict[str, Callable[[], Iterable[Any]]] = {
         "server": lambda: connection.compute.servers(name=f"^{want.name}$"),
         "port": lambda: connection.network.ports(name=want.name),
         "security group": lambda: connection.network.security_groups(name=want.name),
         "data volume": lambda: connection.block_storage.volumes(name=want.name),
     }
     for kind, find in finds.items():
-        if kind in missing and any(True for _ in find()):
-            seen = f"there is a {kind} {want.name} that does not belong to this service"
-            yield Check("name", False, seen, f"Rename or delete that {kind}, or choose another service_name.")
+        with suppress(EndpointNotFound):  # that there are no volumes is a finding of its own
+            if kind in missing and list(find()):
+                seen = f"there is a {kind} {want.name} that does not belong to this service"
+                yield Check("name", False, seen, f"Rename or delete that {kind}, or choose another service_name.")
 
 
 def _states(found: Sequence[Resource]) -> Iterator[Check]:
     for item in found:
         if item.state == "ERROR" and item.finished:
-            remedy = f"Look at it in the cloud (openstack {item.kind.split()[-1]} show {item.id}); if it is lost, tear it down."
+            show = f"openstack {item.kind.split()[-1]} show {item.id}"
+            remedy = f"See why: {show}; delete it if nothing is on it, then run this again."
             yield Check(item.kind, False, f"{item.name} is in state ERROR", remedy)
 
 
@@ -192,3 +199,20 @@ def require(checks: Sequence[Check]) -> None:
             seen="\n".join(f"{check.name}: {check.seen}" for check in bad),
             next_step="\n".join(remedies),
         )
+
+
+def look(variables: Mapping[str, Any]) -> list[str]:
+    """Return what a deploy would do in the cloud of a host, one line each; empty if everything is there.
+
+    Args:
+        variables: The host's variables.
+
+    Raises:
+        ConfigError: A setting is missing or cannot be used, or clouds.yaml does not have the cloud.
+        DropsondeError: The cloud cannot give what is wanted, or refused; names each reason and its remedy.
+    """
+    want = wanted(variables)
+    connection = connect(want.cloud)
+    found = existing(connection, want.service)
+    require(preflight(connection, want, found))
+    return plan(found, want)

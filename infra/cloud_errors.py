@@ -31,8 +31,8 @@ CASES: tuple[tuple[str, str, str], ...] = (
     (
         r"External network \S+ is not reachable from subnet",
         "The server's network has no way to the external network.",
-        "Give the network a router (openstack router create; router set --external-gateway; router add subnet), or name "
-        "another openstack_network.",
+        "Give the network a router (openstack router create, set --external-gateway, add subnet), or name another "
+        "openstack_network.",
     ),
     (
         r"No valid host was found|exhausted all hosts|not enough hosts available",
@@ -50,8 +50,8 @@ CASES: tuple[tuple[str, str, str], ...] = (
         "Name its certificate authority in clouds.yaml: cacert: /path/to/ca.pem",
     ),
     (
-        r"[Uu]nable to establish connection|Failed to contact the endpoint|Connection refused|[Nn]ame or service not known"
-        r"|Could not find versioned identity|Connection failure",
+        r"[Uu]nable to establish connection|Failed to contact the endpoint|Connection refused|Connection failure"
+        r"|[Nn]ame or service not known|Could not find versioned identity",
         "The cloud does not answer.",
         "Check the network, and auth_url in clouds.yaml; then run this again.",
     ),
@@ -74,7 +74,9 @@ def explain(text: str, what: str = "The cloud refused.") -> DropsondeError:
     for pattern, meaning, next_step in CASES:
         if re.search(pattern, text):
             return DropsondeError(meaning, seen=seen, next_step=next_step)
-    return DropsondeError(what, seen=seen, next_step="Mend what the cloud names, then run this again: it goes on there.")
+    return DropsondeError(
+        what, seen=seen, next_step="Mend what the cloud names, then run this again: it goes on there."
+    )
 
 
 def _unknown_cloud(cloud: str, text: str) -> ConfigError:

@@ -47,7 +47,9 @@ def check(variables: Variables) -> dict[str, Any]:
     connection, found = _open(variables)
     cloud_checks.require(cloud_checks.preflight(connection, want, found))
     with translated("The cloud did not say what it has."):
-        external = want.external_network and connection.network.find_network(want.external_network, ignore_missing=False)
+        external = want.external_network and connection.network.find_network(
+            want.external_network, ignore_missing=False
+        )
         return {
             "absent": cloud.absent(found, want),
             "plan": cloud.plan(found, want),
@@ -114,8 +116,8 @@ def trust(variables: Variables) -> dict[str, Any]:
     raise DropsondeError(
         f"The console of {server.name} shows no SSH host keys, and nobody connects to a server without knowing them.",
         seen=process.tail(log, 5) or "The console is empty.",
-        next_step=f"If it still boots, run this again. Otherwise read the keys on the server (/etc/ssh/ssh_host_*.pub) in "
-        f'the cloud\'s own console, and write them into {file} as "{pattern} TYPE KEY".',
+        next_step="If it still boots, run this again. Otherwise read the keys on the server (/etc/ssh/ssh_host_*.pub), "
+        f'in the cloud\'s own console, and write them into {file} as "{pattern} TYPE KEY".',
     )
 
 

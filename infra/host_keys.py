@@ -1,4 +1,4 @@
-"""A new server's SSH host keys, from its console log: so the first connection is verified, and never trusted blindly."""
+"""A new server's SSH host keys, from its console log: the first connection is verified, and never trusted blindly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _is_key(kind: str, encoded: str) -> bool:
 
 
 def from_console(log: str) -> list[str]:
-    """Return the host keys that a console log shows, as "TYPE BASE64"; those of the last block, if there are several."""
+    """Return the host keys that a console log shows, as "TYPE BASE64"; of several blocks, those of the last."""
     blocks = BLOCK.findall(log)
     found = KEY.findall(blocks[-1]) if blocks else []
     return sorted({f"{kind} {encoded}" for kind, encoded in found if _is_key(kind, encoded)})

@@ -15,8 +15,8 @@ from infra.cloud_errors import explain
             "The cloud does not take the credentials: they are wrong, or have expired.",
         ),
         (
-            "Error creating server: Client Error for url: http://c/v2.1/servers, Quota exceeded for instances: Requested 1, "
-            "but already used 10 of 10 instances",
+            "Client Error for url: http://c/servers, Quota exceeded for instances: Requested 1, but already used 10 "
+            "of 10 instances",
             "The project's quota in the cloud is used up.",
         ),
         (
@@ -25,7 +25,7 @@ from infra.cloud_errors import explain
         ),
         ("ConflictException: 409: No more IP addresses available on network 3f.", "The cloud has no floating IP left."),
         (
-            "External network 3f is not reachable from subnet 4a.  Therefore, cannot associate Port 5b with a Floating IP.",
+            "External network 3f is not reachable from subnet 4a.  Therefore, cannot associate Port 5b with it.",
             "The server's network has no way to the external network.",
         ),
         ("No valid host was found. There are not enough hosts available.", "The cloud has no room for such a server"),
