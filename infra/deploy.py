@@ -70,10 +70,15 @@ def look(name: str, *, allow_dirty: bool) -> list[str]:
     """
     target = inventory.read(name)
     digest = source.describe(allow_dirty=allow_dirty)
-    if "openstack_cloud" in target.variables and not target.address:
-        return ["make the server, its address, its rules and its volume", "everything that follows on it"]
+    planned = []
+    if "openstack_cloud" in target.variables:
+        from infra import cloud_checks  # its library is only there once `deploy_tools.ensure` has been called
+
+        planned = cloud_checks.look(target.variables)
+        if any(line.startswith("create server") for line in planned):
+            return [*planned, "everything that follows on the new server"]
     found = playbook.run("plan.yml", name, _command(name, allow_dirty=allow_dirty))
-    return plan(observed(found.facts), digest, str(target.variables.get("hub_domain", "")))
+    return planned + plan(observed(found.facts), digest, str(target.variables.get("hub_domain", "")))
 
 
 def deploy(name: str, *, allow_dirty: bool) -> list[str]:

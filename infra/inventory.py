@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import process
-from infra.errors import ConfigError, UsageError
+from infra.errors import ConfigError, DropsondeError, UsageError
 from infra.settings import ROOT
 
 FOLDER = ROOT / "ansible"
@@ -97,3 +97,22 @@ def read(name: str) -> Target:
         known_hosts=HOSTS.parent / "known_hosts",
         variables=variables,
     )
+
+
+def address(target: Target) -> str:
+    """Return where a host answers SSH; of a server whose address the inventory does not say, its cloud is asked.
+
+    Raises:
+        DropsondeError: There is no such server yet, or its cloud does not answer.
+    """
+    if target.address:
+        return target.address
+    from infra import cloud  # its library is only there once `deploy_tools.ensure` has been called
+
+    found = cloud.address(cloud.connect(str(target.variables["openstack_cloud"])), target.service)
+    if not found:
+        raise DropsondeError(
+            f"The server of {target.name} has no address: it is not there yet.",
+            next_step=f"Make it: invoke deploy --host {target.name}",
+        )
+    return found

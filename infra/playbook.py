@@ -107,8 +107,11 @@ class Progress:
         """Take one event into account, and show it; True keeps nothing of it on the disk."""
         data = event.get("event_data", {})
         kind = event.get("event", "")
-        if kind in {"playbook_on_task_start", "playbook_on_handler_task_start"}:
+        if kind == "playbook_on_task_start":
             self._begin(data.get("role", ""), data.get("task", ""))
+        elif kind == "playbook_on_handler_task_start":
+            # Handlers of one name are one, whichever role told it: they belong to the step that is open.
+            console.progress(data.get("task", ""))
         elif kind in {"runner_on_ok", "runner_item_on_ok"}:
             self._done(data)
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
@@ -152,10 +155,26 @@ def failure(data: Mapping[str, Any]) -> Failure:
     )
 
 
+def _our_own(failed: Failure) -> DropsondeError | None:
+    """Return the error that a verb on the host (or a program of ours here) ended with, if that was it."""
+    error = re.search(
+        r"^Error: (?P<what>.*)\n(?P<seen>(?:  .*\n?)*)(?:Next: (?P<next>.*))?", failed.message + "\n", re.MULTILINE
+    )
+    if not error:
+        return None
+    seen = "\n".join(line.strip() for line in error["seen"].splitlines())
+    return DropsondeError(error["what"].strip(), seen=seen, next_step=(error["next"] or "").strip())
+
+
 def error_of(failed: Failure, command: str) -> DropsondeError:
     """Return a failed task as an error in three parts; `command` is what to run again."""
     again = f"Then run `{command}` again: it goes on where this stopped."
     where = f"Task: {' : '.join(part for part in (failed.role, failed.task) if part)} (on {failed.host})"
+    ours = _our_own(failed)
+    if ours:
+        seen = process.tail("\n".join(part for part in (where, ours.seen) if part))
+        kind = KINDS.get(failed.code, DropsondeError)
+        return kind(f"{failed.host}: {ours.what}", seen=seen, next_step=f"{ours.next_step} {again}".strip())
     for pattern, what, next_step in MEANINGS:
         if re.search(pattern, failed.message):
             what, next_step = (text.format(host=failed.host) for text in (what, next_step))
