@@ -101,22 +101,25 @@ def connected(target: Target) -> Iterator[fabric.Connection]:
     config = fabric.Config(overrides={"load_ssh_configs": False}, lazy=True)
     keys: dict[str, Any] = {"key_filename": list(target.keys)} if target.keys else {}
     keys |= {"banner_timeout": CONNECT_SECONDS, "auth_timeout": CONNECT_SECONDS}
-    with _explained(target):
-        connection = fabric.Connection(
-            target.address,
-            user=target.user or None,
-            port=target.port,
-            config=config,
-            gateway=_gateway(target, config, keys),
-            connect_timeout=CONNECT_SECONDS,
-            connect_kwargs=keys,
-        )
-        _strict(connection, target.known_hosts).open()
-        connection.transport.set_keepalive(KEEP_ALIVE_SECONDS)
+    connection = fabric.Connection(
+        target.address,
+        user=target.user or None,
+        port=target.port,
+        config=config,
+        gateway=_gateway(target, config, keys),
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs=keys,
+    )
     try:
+        with _explained(target):
+            _strict(connection, target.known_hosts).open()
+            connection.transport.set_keepalive(KEEP_ALIVE_SECONDS)
         yield connection
     finally:
-        connection.close()
+        # One that was refused has not been "connected", and fabric would leave it open.
+        connection.client.close()
+        if connection.gateway:
+            connection.gateway.client.close()
 
 
 def _require_files(target: Target) -> None:

@@ -201,7 +201,11 @@ def kept_tags(root: Path = ROOT) -> set[str]:
 def remove(place: Place, identities: Iterable[str]) -> None:
     """Remove the folders of releases, and the Python environments that no other release uses."""
     for identity in identities:
-        shutil.rmtree(place.other(identity).folder)
+        try:
+            shutil.rmtree(place.other(identity).folder)
+        except OSError as error:
+            # What root wrote into share/ through `invoke dshell` is root's.
+            console.warn(f"A part of {identity} stays: {error}")
     links = {(place.other(identity).folder / ".venv").resolve() for identity in place.ids()}
     environments = place.shared / "venvs"
     for path in environments.iterdir() if environments.is_dir() else ():
