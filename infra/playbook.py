@@ -61,7 +61,7 @@ MEANINGS = (
         "Let ansible_user of this host use sudo (NOPASSWD), or take another user.",
     ),
     (
-        r"No space left on device|not have enough (free )?space|Disk quota exceeded",
+        r"(?i)no space left on device|enough (free )?space|disk quota exceeded",
         "The disk of {host} is full.",
         "Free space on it (`invoke ssh --host {host}`, then e.g. `docker image prune`), then run the same command again.",
     ),

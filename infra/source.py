@@ -26,7 +26,7 @@ def _git(*arguments: str, root: Path, env: dict[str, str] | None = None) -> str:
     what = "git could not tell what is to be deployed."
     next_step = "Run this in a clone of the repository, with git installed."
     environment = os.environ | env if env else None
-    return process.run(["git", *arguments], what=what, next_step=next_step, cwd=root, env=environment).strip()
+    return process.run(["git", *arguments], what=what, next_step=next_step, cwd=root, env=environment).rstrip("\n")
 
 
 def changes(root: Path = ROOT) -> list[str]:
