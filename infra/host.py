@@ -102,7 +102,7 @@ def connected(target: Target) -> Iterator[fabric.Connection]:
     keys: dict[str, Any] = {"key_filename": list(target.keys)} if target.keys else {}
     keys |= {"banner_timeout": CONNECT_SECONDS, "auth_timeout": CONNECT_SECONDS}
     connection = fabric.Connection(
-        target.address,
+        inventory.address(target),
         user=target.user or None,
         port=target.port,
         config=config,

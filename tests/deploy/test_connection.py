@@ -175,13 +175,11 @@ def test_a_wrong_key_and_one_with_a_passphrase_are_told_apart(sshd: Sshd, tmp_pa
 
 
 def test_without_sudo_and_without_a_release_are_told_apart(sshd: Sshd) -> None:
-    with host.connected(replace(sshd.target, user="guest")) as connection:
-        with pytest.raises(DropsondeError, match="may not become dropsonde"):
-            host.require_release(connection, sshd.target)
-    with host.connected(sshd.target) as connection:
-        elsewhere = replace(sshd.target, folder="/srv/other")
-        with pytest.raises(DropsondeError, match="no release of dropsonde"):
-            host.require_release(connection, elsewhere)
+    refusals = {"may not become dropsonde": {"user": "guest"}, "no release of dropsonde": {"folder": "/srv/other"}}
+    for said, changed in refusals.items():
+        target = replace(sshd.target, **changed)
+        with host.connected(target) as connection, pytest.raises(DropsondeError, match=said):
+            host.require_release(connection, target)
 
 
 # -- Verbs -------------------------------------------------------------------------------------------------------------

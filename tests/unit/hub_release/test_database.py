@@ -37,6 +37,11 @@ def backup(data: Path) -> io.BytesIO:
     return target
 
 
+def members_of(archive: io.BytesIO) -> list[tarfile.TarInfo]:
+    with tarfile.open(fileobj=archive) as tar:
+        return tar.getmembers()
+
+
 def users(file: Path) -> list[str]:
     with sqlite3.connect(file) as connection:
         return [row[0] for row in connection.execute("SELECT name FROM users ORDER BY name")]
@@ -66,10 +71,9 @@ def test_a_backup_is_whole_while_somebody_writes(data: Path) -> None:
 
 
 def test_only_what_is_there_is_backed_up(data: Path) -> None:
-    names = [member.name for member in tarfile.open(fileobj=backup(data))]
-    assert names == [database.HUB]
+    assert [member.name for member in members_of(backup(data))] == [database.HUB]
     (data / "approvals.sqlite").touch()
-    members = tarfile.open(fileobj=backup(data)).getmembers()
+    members = members_of(backup(data))
     assert [member.name for member in members] == list(database.NAMES)
     assert {member.mode for member in members} == {0o600}
 
