@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "signin"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "signin", "deploy"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -90,6 +90,8 @@ def lint(session: nox.Session) -> None:
     session.run("mypy", "hub/spawner/dropsonde_spawner", "hub/auth_daco/dropsonde_auth", "hub/launch.py")
     session.run("mypy", "hub/release/dropsonde_release")
     session.run("codespell")
+    session.run("yamllint", "--strict", "ansible")
+    _ansible_lint(session)
     dockerfiles = [*ROOT.glob("*/Dockerfile.*"), *ROOT.glob("tests/*/Dockerfile.*")]
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in dockerfiles))
     session.run(
@@ -99,6 +101,16 @@ def lint(session: nox.Session) -> None:
     session.run("shellcheck", "--external-sources", *scripts)
     _with_engine(session)
     session.run("python", "-m", "tests.support.compose_config")
+
+
+def _ansible_lint(session: nox.Session) -> None:
+    """Check ansible/ at the production profile, and that each playbook can be read."""
+    with session.chdir("ansible"):
+        session.run(
+            "ansible-lint", "--config-file=../.ansible-lint.yaml", "--quiet", env={"ANSIBLE_HOME": "../.nox/ansible"}
+        )
+        for playbook in ("site.yml", "teardown.yml", "rebuild.yml", "plan.yml"):
+            session.run("ansible-playbook", "--inventory=localhost,", "--syntax-check", playbook, silent=True)
 
 
 @nox.session
@@ -133,6 +145,20 @@ def signin(session: nox.Session) -> None:
     """Signing in as in production: a real OpenID Connect provider and a DACO service beside the hub, and a browser."""
     _with_browser(session)
     _pytest(session, "tests/signin", group="e2e")
+
+
+@nox.session
+def deploy(session: nox.Session) -> None:
+    """From a fresh machine that boots to HTTPS, and on: new looks, broken hubs, rollback, reboot, rebuild."""
+    _with_browser(session)
+    _pytest(session, "-m", "not long", "tests/deploy", group="deploy-test")
+
+
+@nox.session(name="deploy-long")
+def deploy_long(session: nox.Session) -> None:
+    """Interrupted in every role once, bad input, and Debian 12 as the host (30 minutes; not in the default run)."""
+    _with_browser(session)
+    _pytest(session, "-m", "long", "tests/deploy", group="deploy-test")
 
 
 @nox.session

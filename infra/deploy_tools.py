@@ -27,10 +27,10 @@ def ensure(prefix: Path | None = None) -> None:
     prefix = Path(sys.prefix) if prefix is None else prefix
     if is_installed(prefix):
         return
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", f"--python={prefix}/bin/python"]
     with console.step("Installing what deploying needs (Ansible, SSH; once, 400 MB)"):
         process.run(
-            [sys.executable, "-m", "uv", "pip", "install", "--quiet", f"--python={prefix}/bin/python"]
-            + ["--require-hashes", f"--requirements={LOCK}"],
+            [*install, "--require-hashes", f"--requirements={LOCK}"],
             what="The packages of requirements/deploy.txt could not be installed.",
             next_step="Check the network to PyPI (UV_DEFAULT_INDEX, SSL_CERT_FILE and HTTPS_PROXY are honoured), "
             "then run this again.",

@@ -63,7 +63,8 @@ MEANINGS = (
     (
         r"(?i)no space left on device|enough (free )?space|disk quota exceeded",
         "The disk of {host} is full.",
-        "Free space on it (`invoke ssh --host {host}`, then e.g. `docker image prune`), then run the same command again.",
+        "Free space on it (`invoke ssh --host {host}`, then e.g. `docker image prune`), then run the same command "
+        "again.",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from types import TracebackType
@@ -48,4 +49,4 @@ class Polling:
     def gap(self) -> float:
         """The longest time in seconds without a good answer."""
         good = [when for when, status in self.answers if 0 < status < 500]
-        return max((later - earlier for earlier, later in zip(good, good[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in itertools.pairwise(good)), default=0.0)

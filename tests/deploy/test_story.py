@@ -32,9 +32,9 @@ def note(what: str, seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def ada(world: World) -> Iterator[Member]:
+def ada(world: World) -> Member:
     """Somebody whose server runs all the while."""
-    yield Member(world, "hub", "ada@example.org").in_server()
+    return Member(world, "hub", "ada@example.org").in_server()
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +49,12 @@ def test_says_what_it_would_do(world: World) -> None:
     done = world.clone.invoke("deploy", "--host", "hub", "--plan")
     assert "install Docker Engine" in done.output
     assert "get a certificate for hub.dropsonde.test" in done.output
-    assert "from nothing" not in world.host.machine.as_root("command -v docker || echo from nothing").replace("x", "y") or True
     assert "no docker" in world.host.machine.as_root("command -v docker || echo no docker")
 
 
 def test_from_nothing_to_https(world: World) -> None:
     done = world.clone.invoke("deploy", "--host", "hub", "--yes")
     note("deploy to a fresh machine (images at hand but the hub's)", done.seconds)
-    assert "Building hub" not in done.output or True
     with world.http() as http:
         page = http.get(f"{world.url('hub')}/hub/login", follow_redirects=True)
         assert page.status_code == 200
@@ -68,7 +66,7 @@ def test_from_nothing_to_https(world: World) -> None:
 
 
 def test_old_tls_and_unknown_names_get_no_answer(world: World) -> None:
-    look = f"openssl s_client -connect 127.0.0.1:443 -servername {{}} {{}} </dev/null 2>&1 | grep -c 'BEGIN CERT' || true"
+    look = "openssl s_client -connect 127.0.0.1:443 -servername {} {} </dev/null 2>&1 | grep -c 'BEGIN CERT' || true"
     known = world.domains["hub"]
     assert world.host.machine.as_root(look.format(known, "-tls1_2")).strip() == "1"
     assert world.host.machine.as_root(look.format(known, "-tls1_1 -cipher ALL:@SECLEVEL=0")).strip() == "0"
@@ -114,7 +112,12 @@ def test_a_new_look_is_no_downtime(world: World, ada: Member, counting: Counter)
     world.clone.write(LOGIN, text.replace("{% endblock", "<p>A new look</p>{% endblock", 1))
     token = {"Authorization": f"token {ada.token}"}
     server, pages = f"{world.url('hub')}{ada.path}/api/status", f"{world.url('hub')}/hub/login"
-    with world.http() as http, world.http() as other, Polling(http, server, token) as working, Polling(other, pages) as hub:
+    with (
+        world.http() as http,
+        world.http() as other,
+        Polling(http, server, token) as working,
+        Polling(other, pages) as hub,
+    ):
         done = world.clone.invoke("deploy", "--host", "hub", "--yes")
     note("deploy a new look", done.seconds)
     note("of it, the hub's own pages were gone for", hub.gap)
@@ -174,7 +177,7 @@ def test_rollback(world: World, counting: Counter) -> None:
 
 def test_a_renewed_certificate_is_in_use_without_a_dropped_websocket(world: World, counting: Counter) -> None:
     serial = (
-        f"openssl s_client -connect 127.0.0.1:443 -servername {world.domains['hub']} </dev/null 2>/dev/null | "
+        "openssl s_client -connect 127.0.0.1:443 -servername {world.domains['hub']} </dev/null 2>/dev/null | "
         "openssl x509 -noout -serial"
     )
     before = world.host.machine.as_root(serial)
@@ -193,7 +196,9 @@ def test_a_renewed_certificate_is_in_use_without_a_dropped_websocket(world: Worl
 
 def test_after_a_reboot_everything_is_back(world: World, ada: Member, counting: Counter) -> None:
     ada.write("kept.txt", "byte for byte\n" * 1000)
-    find = f"sha256sum {world.host.machine.as_root('docker volume ls --quiet --filter label=dropsonde.user').split()[0]}"
+    find = (
+        f"sha256sum {world.host.machine.as_root('docker volume ls --quiet --filter label=dropsonde.user').split()[0]}"
+    )
     assert find
     counting.close()
     began = time.monotonic()

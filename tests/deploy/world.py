@@ -88,9 +88,7 @@ class World:
         self._stack.callback(self.acme.remove)
         self._start_providers()
         self._trust_here()
-        self.image = self._stack.enter_context(
-            machine_image(self.client, self.suite, packages=target.PACKAGES)
-        )
+        self.image = self._stack.enter_context(machine_image(self.client, self.suite, packages=target.PACKAGES))
         self.host = self.new_host()
         self._stack.callback(self._host_stack.close)
         self._write_inventory()
@@ -145,7 +143,7 @@ class World:
     def new_host(self, options: Sequence[str] = ()) -> Target:
         """Boot a fresh host at the same address, in the place of the one that is there; its data disk is the same."""
         self._host_stack.close()
-        names = {domain: self.address for domain in self.domains.values()} | {beside.ACME_NAME: self.acme.address}
+        names = dict.fromkeys(self.domains.values(), self.address) | {beside.ACME_NAME: self.acme.address}
         self.host = self._host_stack.enter_context(
             target.target(
                 self.client,

@@ -109,7 +109,8 @@ def test_a_check_of_ours_says_what_to_do() -> None:
 
 @pytest.mark.parametrize(("code", "kind"), [(1, DropsondeError), (75, LockedError), (78, ConfigError)])
 def test_an_error_of_a_verb_on_the_host_is_shown_as_it_is(code: int, kind: type[DropsondeError]) -> None:
-    said = "03:30:00 → Building hub\nError: Somebody else is changing hub.\n  `invoke up`\n  Connection refused\nNext: Wait."
+    said = "03:30:00 → Building hub\nError: Somebody else is changing hub.\n  `invoke up`\n  Connection refused\n"
+    said += "Next: Wait."
     error = failed(said, code)
     assert type(error) is kind
     assert error.what == "hub: Somebody else is changing hub."
