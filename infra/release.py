@@ -186,7 +186,7 @@ def surplus(ids: Iterable[str], history: Iterable[str], current: str, kept: int)
     # A newer one that has not been current may be just about to be.
     waiting = [item for item in never if item > current]
     order = [item for item in never if item not in waiting] + before
-    room = max(0, kept - 1 - len(waiting))
+    room = max(1, kept - 1 - len(waiting))  # the way back stays, however many are waiting
     return sorted(order[: max(0, len(order) - room)])
 
 
