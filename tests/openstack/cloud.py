@@ -13,6 +13,7 @@ from typing import Any
 import docker
 import openstack
 import yaml
+from keystoneauth1.exceptions import ClientException
 from openstack.connection import Connection
 
 from infra.settings import Settings
@@ -48,19 +49,25 @@ class Cloud:
         host_keys: Public host keys of whatever answers at the floating IPs.
     """
 
-    def __init__(
-        self, client: docker.DockerClient, settings: Settings, image: str, net: Network, folder: Path, key: Path
-    ) -> None:
-        self._client, self._settings, self._image, self._net = client, settings, image, net
+    admin: Connection
+    member: Connection
+
+    def __init__(self, client: docker.DockerClient, settings: Settings, image: str, net: Network, folder: Path) -> None:
+        self._client, self._settings, self._image, self._net, self._folder = client, settings, image, net, folder
         self._containers: list[Any] = []
-        started = datetime.now(UTC)
-        self._container = self._run("cloud", net.address(2), ["/srv/openstack/start"])
         self.auth_url = f"http://{net.address(2)}:5000/v3"
         self.clouds = folder / "clouds.yaml"
+        self.host_keys: list[str] = []
+
+    def start(self, key: Path) -> None:
+        """Start it, and what answers at its floating IPs and lets in the owner of a private key."""
+        started = datetime.now(UTC)
+        self._container = self._run("cloud", self._net.address(2), ["/srv/openstack/start"])
         self.write_clouds({})
-        self.host_keys = self._stand_ins(folder, key)
-        self.admin = self._wait(started)
-        self._prepare(folder)
+        self._stand_ins(key)
+        self.admin = self._connection("admin", "admin")
+        self._wait(started)
+        self._prepare()
         self.member = self._connection("operator", "institute")
 
     def _run(self, name: str, address: str, command: list[str]) -> Any:
@@ -96,59 +103,48 @@ class Cloud:
         """Write clouds.yaml: the entry "institute", and more entries."""
         self.clouds.write_text(yaml.safe_dump({"clouds": {"institute": self.entry()} | more}))
 
-    def _stand_ins(self, folder: Path, key: Path) -> list[str]:
-        """Let something answer SSH at each floating IP, all with the same host keys, which they are told."""
+    def _stand_ins(self, key: Path) -> None:
+        """Let something answer SSH at each floating IP, with the same host keys everywhere."""
         for kind in ("ed25519", "ecdsa"):
-            command = [
-                "ssh-keygen",
-                "-q",
-                "-t",
-                kind,
-                "-N",
-                "",
-                "-C",
-                "root@server",
-                "-f",
-                f"{folder}/ssh_host_{kind}_key",
-            ]
-            subprocess.run(command, check=True)
-        files = {f"etc/ssh/{file.name}": file.read_bytes() for file in folder.glob("ssh_host_*")}
+            file = self._folder / f"ssh_host_{kind}_key"
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@server", "-f", file], check=True)
+            self.host_keys.append(file.with_suffix(".pub").read_text().strip())
+        files = {f"etc/ssh/{file.name}": file.read_bytes() for file in self._folder.glob("ssh_host_*")}
         files[f"home/{USER}/.ssh/authorized_keys"] = key.with_suffix(".pub").read_bytes()
         for number in POOL:
             container = self._run(f"server-{number}", self._net.address(number), ["sleep", "infinity"])
             container.put_archive("/", packed(files))
             script = f"chown -R {USER}: /home/{USER} && mkdir -p /run/sshd && exec /usr/sbin/sshd"
             assert container.exec_run(["sh", "-c", script]).exit_code == 0
-        return [file.read_text().strip() for file in sorted(folder.glob("ssh_host_*.pub"))]
 
-    def _wait(self, started: datetime) -> Connection:
+    def _wait(self, started: datetime) -> None:
         """Wait until all services have reported since the start: what they reported before looks fresh for a minute."""
-        admin = self._connection("admin", "admin")
         end = time.monotonic() + PATIENCE
         wanted = {"nova-conductor", "nova-scheduler", "nova-compute", "cinder-scheduler", "cinder-volume"}
-        while True:
-            try:
-                reports = [*admin.compute.services(), *admin.block_storage.services()]
-                fresh = {item.binary for item in reports if item.updated_at and _time(item.updated_at) > started}
-                list(admin.network.networks()), list(admin.image.images())
-            except openstack.exceptions.SDKException:
-                fresh = set()
-            if wanted <= fresh:
-                return admin
+        while not wanted <= (fresh := self._fresh(started)):
             assert time.monotonic() < end, f"{fresh}\n{self.log()}"
             time.sleep(1)
+
+    def _fresh(self, started: datetime) -> set[str]:
+        """Return the services that have reported since the start; none before all APIs answer."""
+        try:
+            reports = [*self.admin.compute.services(), *self.admin.block_storage.services()]
+            _ = list(self.admin.network.networks()), list(self.admin.image.images())
+        except (openstack.exceptions.SDKException, ClientException):
+            return set()
+        return {item.binary for item in reports if item.updated_at and _time(item.updated_at) > started}
 
     def log(self) -> str:
         """What its services have said last."""
         shown = self._container.exec_run(["sh", "-c", "tail -n 15 /var/log/openstack/*.log"]).output
         return str((self._container.logs() + shown).decode(errors="replace"))
 
-    def _prepare(self, folder: Path) -> None:
+    def _prepare(self) -> None:
         """Do what a cloud's operators do: flavors, an image, the outside, and the project's network with a router."""
         admin = self.admin
         for name, cores in ((FLAVOR, 1), (LARGER, 4), (HUGE, 30000)):
             admin.compute.create_flavor(name=name, ram=512 * min(cores, 4), vcpus=cores, disk=10)
-        disk = folder / "disk.raw"
+        disk = self._folder / "disk.raw"
         disk.write_bytes(bytes(1 << 20))
         options = {"disk_format": "raw", "container_format": "bare", "visibility": "public", "wait": True}
         admin.create_image(IMAGE, filename=str(disk), **options)
@@ -194,8 +190,6 @@ class Cloud:
 
     def remove(self) -> None:
         """End it, and all that stands beside it."""
-        for connection in (self.admin, self.member):
-            connection.close()
         for container in self._containers:
             container.remove(force=True, v=True)
 

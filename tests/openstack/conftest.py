@@ -33,8 +33,9 @@ def cloud(
     settings = service.settings
     image = build_image(settings, base.ensure_base(client, settings, yes=True), "openstack", HERE)
     with network(client, f"{service.name}-openstack", settings.labels("test")) as net:
-        made = Cloud(client, settings, image, net, tmp_path_factory.mktemp("cloud"), key)
+        made = Cloud(client, settings, image, net, tmp_path_factory.mktemp("cloud"))
         try:
+            made.start(key)
             yield made
         finally:
             made.remove()
