@@ -39,7 +39,7 @@ class Observed:
 def observed(facts: Mapping[str, Any]) -> Observed:
     """Return what `plan.yml` found."""
     found = facts["plan_observed"]
-    return Observed(**{**found, "releases": tuple(found["releases"])})
+    return Observed(**{**found, "releases": tuple(found.get("releases", ()))})
 
 
 def plan(seen: Observed, digest: str, domain: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -117,6 +118,31 @@ class Clone:
             check=False,
         )
         return Done(done.returncode, done.stdout, time.monotonic() - began)
+
+    def interrupt(self, *arguments: str, at: str, seconds: float = 0) -> str:
+        """Run a verb, and kill it and all that it started so many seconds after it prints a text; return its output."""
+        running = subprocess.Popen(
+            ["./bootstrap", "invoke", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert running.stdout
+        printed = ""
+        try:
+            for line in running.stdout:
+                printed += line
+                if at in line:
+                    time.sleep(seconds)
+                    return printed
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+        raise AssertionError(f"it did not print {at!r}:\n{printed}")
 
     def invoke(self, *arguments: str) -> Done:
         """Run a verb that must go well."""

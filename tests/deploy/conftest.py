@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,20 +26,12 @@ from tests.signin.visitor import Visitor
 from tests.support.sweep import sweep
 
 
-@pytest.fixture(scope="module")
-def suite() -> str:
-    """Which Debian the host has."""
-    return "trixie"
-
-
-@pytest.fixture(scope="module")
-def world(
-    service: Stack, client: docker.DockerClient, suite: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    """A fresh host that answers SSH, and all that stands around it."""
+@contextmanager
+def new_world(service: Stack, client: docker.DockerClient, folder: Path, *, suite: str = "trixie") -> Iterator[World]:
+    """Make a fresh host that answers SSH, and all that stands around it; remove everything afterwards."""
     if not base.at_hand(client, service.settings):
         service.invoke("build", "--yes", "--only", "hub-core")
-    made = World(client, service.settings, base_of(service, client), tmp_path_factory.mktemp("world"), suite=suite)
+    made = World(client, service.settings, base_of(service, client), folder, suite=suite)
     ours = (made.settings.service_name, *made.names.values())
     for name in ours:
         sweep(name)
@@ -52,6 +44,13 @@ def world(
         patch.undo()
         for name in ours:
             sweep(name)
+
+
+@pytest.fixture(scope="session")
+def world(service: Stack, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The world of the default tests: what must fail on a fresh host, then the story."""
+    with new_world(service, client, tmp_path_factory.mktemp("world")) as made:
+        yield made
 
 
 class Member(Visitor):

@@ -13,8 +13,8 @@ import docker
 from tests.deploy.network import Network
 from tests.integration.machine.machine import CA_BUNDLE, USER, Machine, machine
 
-# What images for clouds have: sshd and sudo, with and without Python.
-PACKAGES = "ca-certificates,dbus,iproute2,iptables,openssh-server,procps,python3,sudo,systemd,systemd-sysv"
+# What a small Debian has: sshd and sudo. Not even Python, which Ansible needs.
+PACKAGES = "ca-certificates,dbus,iproute2,openssh-server,procps,sudo,systemd,systemd-sysv"
 DISK = "/data"
 
 

@@ -57,6 +57,7 @@ def test_what_the_playbook_found() -> None:
     found = {"user": True, "engine": False, "front": False, "certificate": False, "unit": False, "current": ""}
     seen = deploy.observed({"plan_observed": found | {"releases": ["a", "b"]}})
     assert seen == Observed(user=True, releases=("a", "b"))
+    assert deploy.observed({"plan_observed": {}}) == Observed()
 
 
 @pytest.fixture
