@@ -35,6 +35,8 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke access    would this e-mail get in now, and what decides it              [EMAIL]
   invoke audit     who came in, was kept out, or had access on a day              [--on 2026-11-23] [--user NAME]
 
+  invoke deploy    a host serves this tree with HTTPS, from nothing or as the next release          --host NAME [--plan]
+  invoke teardown  take a service from a host; people's data is kept                                --host NAME
   invoke releases  a host's releases; rollback and ssh, and logs, status, dshell, doctor there      --host NAME
   invoke rollback  go back on a host to the release before            --host NAME [--to RELEASE]
   invoke ssh       a shell on a host                                  --host NAME
