@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from infra.errors import ConfigError, DropsondeError, LockedError
 from infra.settings import ROOT
 
 FOLDER = ROOT / "ansible"
+STILL_SECONDS = 60
 PHASES = {
     "openstack": "The server",
     "users": "Users, keys, updates",
@@ -102,6 +104,8 @@ class Progress:
     failure: Failure | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     _phase: str = ""
+    _began: float = 0.0
+    _told: float = 0.0
     _steps: ExitStack = field(default_factory=ExitStack)
 
     def take(self, event: Mapping[str, Any]) -> bool:
@@ -113,6 +117,8 @@ class Progress:
         elif kind == "playbook_on_handler_task_start":
             # Handlers of one name are one, whichever role told it: they belong to the step that is open.
             console.progress(data.get("task", ""))
+        elif kind == "runner_on_async_poll":
+            self._still(data.get("task", ""))
         elif kind in {"runner_on_ok", "runner_item_on_ok"}:
             self._done(data)
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
@@ -125,8 +131,16 @@ class Progress:
             self._steps.close()
             self._phase = phase
             self._steps.enter_context(console.step(phase))
+        self._began = self._told = time.monotonic()
         if not task.startswith(("Validating arguments", "Put changes into force")):
             console.progress(task)
+
+    def _still(self, task: str) -> None:
+        """Say now and then that a long task is still at work on the host."""
+        now = time.monotonic()
+        if now - self._told >= (1 if console.is_terminal() else STILL_SECONDS):
+            self._told = now
+            console.progress(f"{task}, for {console.ago(now - self._began)}")
 
     def _done(self, data: Mapping[str, Any]) -> None:
         result = data.get("res", {})
