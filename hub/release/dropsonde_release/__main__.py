@@ -16,12 +16,9 @@ import os
 import sys
 import time
 
-from dropsonde_auth.audit import AuditLog
-
 from . import database
-from .exemption import TOKEN
-from .steps import Probe, ProbeError
 
+# Libraries that take a second to import are imported where they are needed: each command is a process of its own.
 PROXY = "http://proxy:8000"
 STEPS = (
     ("hub API", "api"),
@@ -34,6 +31,9 @@ STEPS = (
 
 async def walk(names: list[str]) -> int:
     """Do the probe's steps with these names, or all; return the exit code."""
+    from .exemption import TOKEN
+    from .steps import Probe, ProbeError
+
     probe = Probe(PROXY, TOKEN.read_text().strip())
     for name, method in STEPS:
         if names and method not in names:
@@ -68,6 +68,8 @@ def main(arguments: list[str]) -> int:
     elif command == "undo-migration":
         database.undo_migration(sys.stdin.buffer)
     elif command == "audit":
+        from dropsonde_auth.audit import AuditLog
+
         facts = dict(item.split("=", 1) for item in rest)
         AuditLog(database.DATA / "audit").write(facts.pop("event"), None, **facts)
     else:

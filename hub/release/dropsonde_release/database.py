@@ -13,10 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from jupyterhub import dbutil, orm
-from sqlalchemy import create_engine, select
-from sqlalchemy.orm import Session
-
 DATA = Path("/srv/jupyterhub/data")
 HUB = "jupyterhub.sqlite"
 NAMES = (HUB, "approvals.sqlite")
@@ -116,6 +112,11 @@ def rehearse(source: BinaryIO) -> bool:
     Raises:
         Exception: Whatever the migration raises, e.g. for the database of a newer JupyterHub.
     """
+    # A second that backups need not wait.
+    from jupyterhub import dbutil, orm
+    from sqlalchemy import create_engine, select
+    from sqlalchemy.orm import Session
+
     with tempfile.TemporaryDirectory() as folder:
         restore(source, Path(folder))
         address = f"sqlite:///{folder}/{HUB}"
@@ -123,20 +124,15 @@ def rehearse(source: BinaryIO) -> bool:
             return False
         engine = create_engine(address)
         try:
-            changes = not _is_current(engine)
-            if changes:
+            try:
+                orm.check_db_revision(engine)
+                changes = False
+            except orm.DatabaseSchemaMismatch:
                 dbutil.upgrade_if_needed(address, backup=False, log=logging.getLogger(__name__))
+                changes = True
             with Session(engine) as session:
                 for user in session.scalars(select(orm.User)):
                     _ = [server.state for server in user.orm_spawners.values()]
         finally:
             engine.dispose()
     return changes
-
-
-def _is_current(engine: object) -> bool:
-    try:
-        orm.check_db_revision(engine)
-    except orm.DatabaseSchemaMismatch:
-        return False
-    return True
