@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,7 +34,7 @@ from infra import (
     stack,
 )
 from infra import settings as settings_module
-from infra.errors import DropsondeError, explained
+from infra.errors import explained
 from infra.images import Tags
 from infra.release import Place
 from infra.release_plan import Plan
@@ -191,10 +188,10 @@ def _apply(client: docker.DockerClient, settings: Settings, place: Place, todo: 
         undo = (lambda: hub_database.restore(settings, tags["hub"], copy, if_migrated=True)) if copy else _nothing
         stack.start(
             *(client, settings, tags),
-            check=lambda: check(client, settings),
+            check=lambda: front.check(client, settings),
             before_going_back=undo if migrates else _nothing,
         )
-        check(client, settings)
+        front.check(client, settings)
     except BaseException as error:
         release.switch(place, before)
         if wish.database and copy:
@@ -239,43 +236,6 @@ def _with_database(client: docker.DockerClient, settings: Settings, tags: Tags, 
         for container in health.containers(client, settings, "hub", running=True):
             client.api.stop(container["Id"], timeout=10)
         hub_database.restore(settings, tags["hub"], wanted)
-
-
-def check(client: docker.DockerClient, settings: Settings) -> None:
-    """Make sure that the hub that runs answers as it must: API, login page, and its TLS front if it has one.
-
-    Raises:
-        DropsondeError: It does not; carries the hub's last lines.
-    """
-    try:
-        _get(settings, "/hub/api/", "version")
-        _get(settings, "/hub/login", "")
-        front.require(settings)
-    except DropsondeError as error:
-        lines = health.last_lines(client, health.hub_container(client, settings)["Id"])
-        raise DropsondeError(error.what, seen=f"{error.seen}\n{lines}", next_step=error.next_step) from error
-
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: a sign-in may lead to its provider at once."""
-
-    def redirect_request(self, *_: object) -> None:
-        """Make no further request."""
-
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
-
-
-def _get(settings: Settings, path: str, member: str) -> None:
-    try:
-        with _opener.open(f"{settings.url}{path}", timeout=10) as answer:
-            if member:
-                json.load(answer)[member]
-    except urllib.error.HTTPError as error:
-        if error.code >= 400 or member:
-            raise DropsondeError("The hub does not serve its pages.", seen=f"{path} answers {error.code}") from error
-    except (OSError, ValueError, KeyError) as error:
-        raise DropsondeError("The hub does not serve its pages.", seen=f"{path}: {error!r}") from error
 
 
 def _bring_back(place: Place, before: str) -> None:

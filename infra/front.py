@@ -1,12 +1,18 @@
-"""Does the hub answer through its TLS front, as people reach it?"""
+"""Does the hub answer as it must: API, login page, and through its TLS front, as people reach it?"""
 
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
+import urllib.error
+import urllib.request
 from urllib.parse import urlsplit
 
+import docker
+
+from infra import health
 from infra.errors import DropsondeError
 from infra.settings import Settings
 
@@ -56,3 +62,44 @@ def require(settings: Settings) -> None:
             seen=seen,
             next_step="See the front: systemctl status nginx, and its certificate.",
         )
+
+
+def check(client: docker.DockerClient, settings: Settings) -> None:
+    """Make sure that the hub that runs answers as it must: API, login page, and its TLS front if it has one.
+
+    Raises:
+        DropsondeError: It does not; carries the hub's last lines.
+    """
+    try:
+        _get(settings, "/hub/api/", "version")
+        _get(settings, "/hub/login", "")
+        require(settings)
+    except DropsondeError as error:
+        lines = health.last_lines(client, health.hub_container(client, settings)["Id"])
+        raise DropsondeError(error.what, seen=f"{error.seen}\n{lines}", next_step=error.next_step) from error
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: a sign-in may lead to its provider at once."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Make no further request."""
+
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
+
+
+LOGS = "`invoke logs` has more of what the hub says; mend it, then run the same command again."
+
+
+def _get(settings: Settings, path: str, member: str) -> None:
+    what = "The hub does not serve its pages."
+    try:
+        with _opener.open(f"{settings.url}{path}", timeout=10) as answer:
+            if member:
+                json.load(answer)[member]
+    except urllib.error.HTTPError as error:
+        if error.code >= 400 or member:
+            raise DropsondeError(what, seen=f"{path} answers {error.code}", next_step=LOGS) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise DropsondeError(what, seen=f"{path}: {error!r}", next_step=LOGS) from error

@@ -290,8 +290,8 @@ def test_other_settings_are_a_release_of_their_own_and_rollback_brings_the_forme
     assert any("settings" in line for line in host.run(former, "release.activate", "--plan").stdout.splitlines())
     done = host.activate(former)
     assert done["release"] == host.current != former
-    assert "WARN" in (host.base / "releases" / host.current / "hub/environment").read_text()
-    assert "WARN" not in (host.base / "releases" / former / "hub/environment").read_text()
+    assert "HUB_LOG_LEVEL=WARN" in (host.base / "releases" / host.current / "hub/environment").read_text()
+    assert "HUB_LOG_LEVEL=WARN" not in (host.base / "releases" / former / "hub/environment").read_text()
     began = time.monotonic()
     host.run(host.current, "release.rollback", "--yes")
     print(f"rollback: {time.monotonic() - began:.1f} s")
