@@ -10,6 +10,7 @@ from jupyterhub.auth import DummyAuthenticator
 ACCOUNT = "release-probe"
 SUFFIX = "-probe"
 TOKEN = Path("/srv/jupyterhub/probe/token")
+DATABASE = Path("/srv/jupyterhub/data/jupyterhub.sqlite")
 SCOPES = ["admin:users", "admin:servers", "access:servers", "read:hub"]
 
 
@@ -41,4 +42,7 @@ def apply(c: Any, service: str, token: Path = TOKEN) -> bool:
     c.ApprovalMixin.exempt_admins = True
     c.JupyterHub.services.append({"name": ACCOUNT, "api_token": token.read_text().strip()})
     c.JupyterHub.load_roles.append({"name": ACCOUNT, "services": [ACCOUNT], "scopes": SCOPES})
+    # Whatever the site's additions say: the database of people's hub and the site's data are not for this one.
+    c.JupyterHub.db_url = f"sqlite:///{DATABASE}"
+    c.DropsondeSpawner.data_mounts = []
     return True

@@ -22,9 +22,13 @@ def test_a_throw_away_service_with_its_secret_has_it(token: Path) -> None:
     c = Config()
     c.JupyterHub.services = [{"name": "site"}]
     c.Authenticator.admin_users = {"ada"}
+    c.JupyterHub.db_url = "postgresql://people/hub"
+    c.DropsondeSpawner.data_mounts = [{"source": "/data", "target": "/data"}]
     assert exemption.apply(c, "dropsonde-probe", token)
     assert c.Authenticator.admin_users == {exemption.ACCOUNT}
     assert c.ApprovalMixin.exempt_admins is True
+    assert c.JupyterHub.db_url == "sqlite:////srv/jupyterhub/data/jupyterhub.sqlite"
+    assert c.DropsondeSpawner.data_mounts == []
     assert c.JupyterHub.services == [
         {"name": "site"},
         {"name": exemption.ACCOUNT, "api_token": "0123456789abcdef"},
