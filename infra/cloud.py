@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.cloud_errors import translated
+from infra.cloud_errors import no_service, translated
 from infra.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -165,9 +165,7 @@ def _ports_and_groups(connection: Connection, service: str) -> Iterator[Resource
 
 
 def _volumes(connection: Connection, service: str) -> Iterator[Resource]:
-    from openstack import exceptions
-
-    with suppress(exceptions.EndpointNotFound):  # a cloud need not have volumes
+    with suppress(*no_service()):  # a cloud need not have volumes
         for volume in connection.block_storage.volumes():
             if volume.metadata.get(LABEL) == service:
                 yield Resource("data volume", volume.id, volume.name, volume.status.upper())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.checks import Check
 from infra.cloud import Resource, Wanted, absent, connect, existing, plan, wanted
-from infra.cloud_errors import translated
+from infra.cloud_errors import no_service, translated
 from infra.errors import DropsondeError
 
 if TYPE_CHECKING:
@@ -110,11 +110,9 @@ def _network_quota(connection: Connection, want: Wanted, missing: Sequence[str])
 
 
 def _volume_quota(connection: Connection, want: Wanted) -> Iterator[Check]:
-    from openstack.exceptions import EndpointNotFound
-
     try:
         limits = connection.block_storage.get_limits().absolute
-    except EndpointNotFound:
+    except no_service():
         yield Check("volumes", False, "this cloud has no volumes", "Set openstack_data_gb: 0 for this host.")
         return
     yield shortage("volumes", limits.max_total_volumes, limits.total_volumes_used, 1)
@@ -124,8 +122,6 @@ def _volume_quota(connection: Connection, want: Wanted) -> Iterator[Check]:
 
 def _names(connection: Connection, want: Wanted, missing: Sequence[str]) -> Iterator[Check]:
     """Look for what bears our name without our label: it is somebody else's, and stays as it is."""
-    from openstack.exceptions import EndpointNotFound
-
     finds: dict[str, Callable[[], Iterable[Any]]] = {
         "server": lambda: connection.compute.servers(name=f"^{want.name}$"),
         "port": lambda: connection.network.ports(name=want.name),
@@ -133,7 +129,7 @@ def _names(connection: Connection, want: Wanted, missing: Sequence[str]) -> Iter
         "data volume": lambda: connection.block_storage.volumes(name=want.name),
     }
     for kind, find in finds.items():
-        with suppress(EndpointNotFound):  # that there are no volumes is a finding of its own
+        with suppress(*no_service()):  # that there are no volumes is a finding of its own
             if kind in missing and list(find()):
                 seen = f"there is a {kind} {want.name} that does not belong to this service"
                 yield Check("name", False, seen, f"Rename or delete that {kind}, or choose another service_name.")

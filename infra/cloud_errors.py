@@ -93,6 +93,13 @@ def _unknown_cloud(cloud: str, text: str) -> ConfigError:
     )
 
 
+def no_service() -> tuple[type[Exception], ...]:
+    """Return the exceptions of openstacksdk that say: this cloud has no such service."""
+    from openstack.exceptions import EndpointNotFound, ServiceDisabledException
+
+    return (EndpointNotFound, ServiceDisabledException)
+
+
 @contextmanager
 def translated(what: str, *, cloud: str = "") -> Iterator[None]:
     """Turn every error of openstacksdk into one of ours.
@@ -106,7 +113,7 @@ def translated(what: str, *, cloud: str = "") -> Iterator[None]:
 
     try:
         yield
-    except ConfigException as error:
-        raise _unknown_cloud(cloud, str(error)) from error
     except (SDKException, ClientException) as error:
+        if cloud and isinstance(error, ConfigException):
+            raise _unknown_cloud(cloud, str(error)) from error
         raise explain(str(error), what) from error
