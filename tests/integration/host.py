@@ -8,7 +8,7 @@ import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,3 @@ def changed(path: Path, text: str) -> Iterator[None]:
         yield
     finally:
         path.write_text(former)
-
-
-__all__ = ["PEOPLE", "Guest", "Host", "changed", "make_host", "replace"]

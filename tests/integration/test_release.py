@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from infra import base
-from tests.conftest import Stack, describe
+from tests.conftest import Stack
 from tests.integration.host import Guest, Host, changed, make_host
 from tests.integration.people import Counter
 from tests.integration.tree import base_of
@@ -65,17 +65,14 @@ def _host(service: Stack, client: docker.DockerClient, tmp_path_factory: pytest.
             sweep(left)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def numbers() -> Iterator[int]:
-    """Counts the releases of this module."""
-    return _NUMBERS
-
-
-_NUMBERS = iter(range(2, 1000))
+    """Counts the releases of this module; the first is the one that every test finds."""
+    return iter(range(2, 1000))
 
 
 @pytest.fixture
-def host(_host: Host, client: docker.DockerClient) -> Host:
+def host(_host: Host) -> Host:
     """A host with a release that serves."""
     return _host
 
@@ -382,13 +379,3 @@ def test_going_back_to_a_backup_of_the_database(
     host.run(host.current, "release.rollback", "--yes", f"--database={backup.name}")
     assert host.current == former
     assert host.as_admin("GET", "/users/bob").status_code == 200
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Add container states and logs to the report of a failed test."""
-    outcome = yield
-    report = outcome.get_result()  # type: ignore[attr-defined]
-    host = getattr(item, "funcargs", {}).get("host")
-    if report.failed and host:
-        report.sections.append((f"containers of {host.name}", describe(host.name)))
