@@ -28,6 +28,9 @@ PHASES = {
 }
 """What people read instead of a role's name."""
 
+QUIET = ("Validating arguments", "Put changes into force", "Make the server")
+"""Tasks that only lead to others."""
+
 KINDS = {cls.exit_code: cls for cls in (LockedError, ConfigError)}
 
 # What ssh, sudo and apt say, what that means, and what to do.
@@ -132,7 +135,7 @@ class Progress:
             self._phase = phase
             self._steps.enter_context(console.step(phase))
         self._began = self._told = time.monotonic()
-        if not task.startswith(("Validating arguments", "Put changes into force")):
+        if not task.startswith(QUIET):
             console.progress(task)
 
     def _still(self, task: str) -> None:

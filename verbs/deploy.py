@@ -35,7 +35,9 @@ def deploy(context: Context, host: str = "", plan: bool = False, allow_dirty: bo
             return
         console.confirm(f"Deploy to {host}?", yes=not planned)
     changed = deploy_module.deploy(host, allow_dirty=allow_dirty)
-    if not changed:
+    if changed:
+        console.say(f"Changed: {', '.join(changed)}")
+    else:
         console.done(f"Nothing to do: {host} serves this tree.")
     console.result(f"The hub is at {deploy_module.url(host)}")
 

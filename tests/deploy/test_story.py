@@ -89,7 +89,7 @@ def test_again_there_is_nothing_to_do(world: World) -> None:
     release = world.current("hub")
     done = world.clone.invoke("deploy", "--host", "hub", "--yes")
     note("deploy again, nothing to do", done.seconds)
-    assert "Nothing to do: hub serves this tree." in done.output
+    assert "Nothing to do: hub serves this tree." in done.output, done.output
     assert world.current("hub") == release
     done = world.clone.invoke("deploy", "--host", "hub", "--plan")
     assert "Nothing to do" in done.output

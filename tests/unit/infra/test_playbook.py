@@ -44,10 +44,10 @@ def test_steps_are_phases_not_tasks(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_long_task_is_still_at_work(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress()
-    now = 1000.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = {"now": 1000.0}
+    monkeypatch.setattr("time.monotonic", lambda: clock["now"])
     progress.take(event("playbook_on_task_start", role="jupyterhub", task="Build, prove, and switch"))
-    for now in (1030.0, 1090.0, 1120.0):
+    for clock["now"] in (1030.0, 1090.0, 1120.0):
         progress.take(event("runner_on_async_poll", role="jupyterhub", task="Build, prove, and switch"))
     progress.end(None)
     assert capsys.readouterr().err.count("Build, prove, and switch, for 2 min") == 1
