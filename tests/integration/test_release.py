@@ -204,6 +204,16 @@ def test_a_new_look_disturbs_nobody(
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
 
 
+def test_a_disk_that_is_too_small_is_refused_before_anything_changes(
+    host: Host, client: docker.DockerClient, numbers: Iterator[int]
+) -> None:
+    before, current, file = host.hub_id(client), host.current, host.shared / ".env"
+    fresh = host.unpack(next(numbers))
+    with changed(file, file.read_text() + "MIN_FREE_GB=1000000\n"):
+        assert "The disk is nearly full" in host.refused(fresh)
+    assert (host.hub_id(client), host.current) == (before, current)
+
+
 def test_the_probes_account_is_none_in_the_real_service(host: Host) -> None:
     assert host.as_admin("GET", "/users/release-probe").status_code == 404
     host.as_admin("POST", "/users/release-probe")
