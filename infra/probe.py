@@ -10,6 +10,7 @@ import json
 import secrets
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +27,6 @@ from infra.versions import Record, Version
 
 PROGRAM = ("python3", "-m", "dropsonde_release")
 SAVE = "cat > /probe/token && chmod 444 /probe/token"
-WAIT_SECONDS = 600
 
 
 def settings_of(settings: Settings) -> Settings:
@@ -97,13 +97,16 @@ def _walk(client: docker.DockerClient, settings: Settings, steps: tuple[str, ...
         DropsondeError: A step failed; carries what it said and the hub's last lines.
     """
     hub = health.hub_container(client, settings)["Id"]
-    with subprocess.Popen(
-        ["docker", "exec", hub, *PROGRAM, "probe", *steps], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as walking:
-        assert walking.stdout is not None  # noqa: S101 - opened as pipes above
-        assert walking.stderr is not None  # noqa: S101
+    command = ["docker", "exec", hub, *PROGRAM, "probe", *steps]
+    with (
+        tempfile.TemporaryFile("w+") as complaints,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True) as walking,
+    ):
+        assert walking.stdout is not None  # noqa: S101 - opened as a pipe above
         told = [json.loads(line) for line in _shown(walking.stdout)]
-        complaint = walking.stderr.read()
+        walking.wait()
+        complaints.seek(0)
+        complaint = process.tail(complaints.read())
     if walking.returncode:
         failed = next((item for item in told if not item["ok"]), {"step": "the probe itself", "seen": complaint})
         raise DropsondeError(
