@@ -9,7 +9,7 @@ from typing import Any
 from infra import console, inventory, playbook, source
 from infra.errors import DeclinedError
 
-KEPT = "people's homes, the hub's database, audit log and backups, the libraries and images"
+KEPT = "people's homes, the hub's database, audit log and backups, the libraries, images and certificate"
 LOST = "the hub and everybody's running servers, its releases, settings and TLS front"
 
 
