@@ -82,14 +82,25 @@ def with_settings(place: Place, wish: Wish) -> Place:
     """Return the release that is to be activated, with its settings in place.
 
     A release that has served keeps the settings with which it did: for others there is a new one of the same tree.
+
+    Raises:
+        LockedError: Somebody else activates a release, perhaps this one: its settings stay as they are.
     """
     if wish.own_settings or not release_settings.drift(place):
         return place
-    if place.notes.served:
-        twins = [place.other(name) for name in place.ids() if name > place.id and _digest(name) == _digest(place.id)]
-        place = next((twin for twin in reversed(twins) if not twin.notes.served), None) or release.copy_of(place)
-    release_settings.take_over(place)
+    with lock.exclusive(_next_settings(place), "release.activate", by=deployer()):
+        if place.notes.served:
+            twins = [place.other(name) for name in place.ids() if name > place.id]
+            same = [twin for twin in twins if _digest(twin.id) == _digest(place.id) and not twin.notes.served]
+            place = same[-1] if same else release.copy_of(place)
+        release_settings.take_over(place)
     return place
+
+
+def _next_settings(place: Place) -> Settings:
+    """Return the settings that the next release will have."""
+    shared = place.shared / ".env"
+    return settings_module.load(env_file=shared if shared.is_file() else None)
 
 
 def _digest(identity: str) -> str:
@@ -99,8 +110,7 @@ def _digest(identity: str) -> str:
 def planned(place: Place, wish: Wish) -> Plan:
     """Return what `activate` would do; changes nothing."""
     drift = [] if wish.own_settings else release_settings.drift(place)
-    fresh = bool(drift) and (place.shared / ".env").is_file()
-    settings = settings_module.load(env_file=place.shared / ".env") if fresh else settings_module.load()
+    settings = _next_settings(place) if drift else settings_module.load()
     state = release_plan.observe(engine.require(), settings, place, drift=drift)
     if drift and place.notes.served:
         # A new release of the same tree.
@@ -180,7 +190,7 @@ def _apply(client: docker.DockerClient, settings: Settings, place: Place, todo: 
     copy, migrates = None, False
     if todo.backup:
         copy, migrates = _backed_up(settings, place, tags, wish.database)
-    before = place.current
+    before, started = place.current, False
     release.switch(place, place.id)
     try:
         if wish.database and copy:
@@ -191,14 +201,17 @@ def _apply(client: docker.DockerClient, settings: Settings, place: Place, todo: 
             check=lambda: front.check(client, settings),
             before_going_back=undo if migrates else _nothing,
         )
+        started = True
         front.check(client, settings)
     except BaseException as error:
         release.switch(place, before)
-        if wish.database and copy:
+        went_back = not started and stack.is_serving(client, settings)
+        if copy and (migrates or wish.database) and not went_back:
             with console.step("Putting the database back"):
-                hub_database.restore(settings, tags["hub"], copy)
+                _stop_hub(client, settings)
+                hub_database.restore(settings, tags["hub"], copy, if_migrated=wish.database is None)
         raise _FailedError from error
-    if todo.prove and not before:
+    if todo.prove and not todo.backup:
         _audit_probe(client, settings, place, tags)
     place.remember(replace(place.notes, served=place.notes.served or release_log.now()))
 
@@ -233,9 +246,13 @@ def _backed_up(settings: Settings, place: Place, tags: Tags, wanted: Path | None
 def _with_database(client: docker.DockerClient, settings: Settings, tags: Tags, wanted: Path) -> None:
     """Stop the hub and put another database in place."""
     with console.step(f"Stopping the hub, and going back to the database of {wanted.name}"):
-        for container in health.containers(client, settings, "hub", running=True):
-            client.api.stop(container["Id"], timeout=10)
+        _stop_hub(client, settings)
         hub_database.restore(settings, tags["hub"], wanted)
+
+
+def _stop_hub(client: docker.DockerClient, settings: Settings) -> None:
+    for container in health.containers(client, settings, "hub", running=True):
+        client.api.stop(container["Id"], timeout=10)
 
 
 def _bring_back(place: Place, before: str) -> None:

@@ -31,6 +31,13 @@ if not os.environ["SERVICE_NAME"].endswith("-probe"):
         raise RuntimeError("the late failure")
     seen.touch()
 """
+# JupyterHub looks at this after it has migrated its database.
+BREAKS_GROUPS = "c.JupyterHub.load_groups = {'late': {'users': [1]}}"
+FAILS_AFTER_MIGRATION = f"""
+import os
+if not os.environ["SERVICE_NAME"].endswith("-probe"):
+    {BREAKS_GROUPS}
+"""
 # The schema of the JupyterHub before: its last migration adds this column.
 OLDER_SCHEMA = """
 import sqlite3
@@ -279,7 +286,7 @@ def test_a_migrated_database_goes_back_with_the_hub(
 ) -> None:
     copies = int(host.in_hub(client, COPIES))
     host.in_hub(client, OLDER_SCHEMA)
-    late = FAILS_LATE.replace("raise ", "c.JupyterHub.load_groups = {'late': {'users': [1]}}  #")
+    late = FAILS_LATE.replace("raise ", f"{BREAKS_GROUPS}  #")
     error = host.refused(host.unpack(next(numbers), hub__config_DOT_d__50_DASH_late_DOT_py=late))
     assert "serves again" in error
     # The failed hub migrated it, which keeps a copy; that was put back, and the old hub, of the same JupyterHub here,
@@ -287,6 +294,19 @@ def test_a_migrated_database_goes_back_with_the_hub(
     assert int(host.in_hub(client, COPIES)) == copies + 1
     assert counting.person.is_running()
     counting.assert_unbroken()
+
+
+def test_a_migrated_database_goes_back_where_no_hub_served(
+    host: Host, client: docker.DockerClient, numbers: Iterator[int]
+) -> None:
+    copies, current = int(host.in_hub(client, COPIES)), host.current
+    host.in_hub(client, OLDER_SCHEMA)
+    client.containers.get(host.hub_id(client)).stop(timeout=5)
+    error = host.refused(host.unpack(next(numbers), hub__config_DOT_d__50_DASH_late_DOT_py=FAILS_AFTER_MIGRATION))
+    assert "Putting the database back" in error
+    assert host.current == current
+    assert int(host.in_hub(client, COPIES)) == copies + 1
+    assert httpx.get(f"{host.url}/hub/login").status_code == 200
 
 
 def test_other_settings_are_a_release_of_their_own_and_rollback_brings_the_former_ones(
