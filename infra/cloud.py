@@ -231,15 +231,16 @@ def left_over(found: Sequence[Resource], *, keep_volume: bool = True, keep_addre
     return [item for item in found if item.kind not in kept]
 
 
-def address(connection: Connection, service: str) -> str:
-    """Return the address of a service's server: its floating IP, or else its own; empty if it has none."""
-    found = existing(connection, service)
-    floating = of_kind(found, "floating IP")
-    if floating:
-        return floating.name
-    port = of_kind(found, "port")
-    if not port:
-        return ""
+def address_of(connection: Connection, found: Sequence[Resource]) -> str:
+    """Return the address of a server among what exists: its floating IP, or else its own; empty if it has none."""
+    floating, port = of_kind(found, "floating IP"), of_kind(found, "port")
+    if floating or not port:
+        return floating.name if floating else ""
     with translated("The cloud did not say which address the server has."):
         fixed = connection.network.get_port(port.id).fixed_ips
     return str(fixed[0]["ip_address"]) if fixed else ""
+
+
+def address(connection: Connection, service: str) -> str:
+    """Return the address of a service's server; empty if it has none."""
+    return address_of(connection, existing(connection, service))

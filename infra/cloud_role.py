@@ -37,7 +37,7 @@ def find(variables: Variables) -> dict[str, Any]:
     return {
         "existing": [asdict(item) for item in found],
         "ids": {item.kind: item.id for item in found},
-        "address": cloud.address(connection, str(variables["service_name"])),
+        "address": cloud.address_of(connection, found),
     }
 
 
@@ -102,7 +102,7 @@ def trust(variables: Variables) -> dict[str, Any]:
     """Enter the server's host keys into known_hosts; fail if they are nowhere to be had."""
     file = Path(str(variables["known_hosts_file"]))
     connection, found = _open(variables)
-    server, address = cloud.of_kind(found, "server"), cloud.address(connection, str(variables["service_name"]))
+    server, address = cloud.of_kind(found, "server"), cloud.address_of(connection, found)
     if not server or not address:
         raise DropsondeError("There is no server with an address.", next_step="Run this again: it creates one.")
     pattern = host_keys.host_pattern(address, int(variables.get("ansible_port") or 22))
