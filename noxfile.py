@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin", "deploy"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -92,16 +92,31 @@ def lint(session: nox.Session) -> None:
         "hub/spawner/dropsonde_spawner",
         "hub/auth_daco/dropsonde_auth",
         "hub/look/dropsonde_look",
+        "hub/release/dropsonde_release",
         "hub/launch.py",
     )
     session.run("codespell")
+    session.run("yamllint", "--strict", "ansible")
+    _ansible_lint(session)
     dockerfiles = [*ROOT.glob("*/Dockerfile.*"), *ROOT.glob("tests/*/Dockerfile.*")]
     session.run("hadolint", *sorted(str(path.relative_to(ROOT)) for path in dockerfiles))
     session.run(
         "shellcheck", "bootstrap", ".ci/run", "hub/proxy/start", "notebook/science/fill", "notebook/dpkg-architecture"
     )
+    scripts = [f"tests/openstack/{name}" for name in ("brief-token", "image/setup", "image/start", "image/services")]
+    session.run("shellcheck", "--external-sources", *scripts)
     _with_engine(session)
     session.run("python", "-m", "tests.support.compose_config")
+
+
+def _ansible_lint(session: nox.Session) -> None:
+    """Check ansible/ at the production profile, and that each playbook can be read."""
+    with session.chdir("ansible"):
+        session.run(
+            "ansible-lint", "--config-file=../.ansible-lint.yaml", "-q", env={"ANSIBLE_HOME": "../.nox/ansible"}
+        )
+        for playbook in ("site.yml", "teardown.yml", "rebuild.yml", "plan.yml"):
+            session.run("ansible-playbook", "--inventory=localhost,", "--syntax-check", playbook, silent=True)
 
 
 @nox.session
@@ -146,6 +161,20 @@ def signin(session: nox.Session) -> None:
 
 
 @nox.session
+def deploy(session: nox.Session) -> None:
+    """From a fresh machine that boots to HTTPS, and on: new looks, broken hubs, rollback, reboot, rebuild."""
+    _with_browser(session)
+    _pytest(session, "-m", "not long", "tests/deploy", group="deploy-test")
+
+
+@nox.session(name="deploy-long")
+def deploy_long(session: nox.Session) -> None:
+    """Interrupted in every role once, bad input, and Debian 12 as the host (30 minutes; not in the default run)."""
+    _with_browser(session)
+    _pytest(session, "-m", "long", "tests/deploy", group="deploy-test")
+
+
+@nox.session
 def science(session: nox.Session) -> None:
     """Build the full profile from cold, run its 24 workflows and 3 kernels, judge sizes (30 minutes; not default)."""
     _with_engine(session)
@@ -164,6 +193,13 @@ def machines(session: nox.Session) -> None:
 
 
 @nox.session
+def openstack(session: nox.Session) -> None:
+    """The role openstack and cloud.py against a real OpenStack in a container (20 minutes; not in the default run)."""
+    _with_engine(session)
+    _pytest(session, "tests/openstack", group="deploy-test")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Print the figures of docs/figures.md as one table and as JSON (15 minutes; not in the default run)."""
     _with_engine(session)
@@ -178,7 +214,7 @@ def lock(session: nox.Session) -> None:
     compile_ = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header", "--upgrade"]
     runtime = [*compile_, "--python-version", "3.11", "--no-emit-index-url"]
     session.run(*runtime, "pyproject.toml", "--output-file", "requirements/runtime.txt", external=True)
-    for group in ("build", "lint", "test", "e2e"):
+    for group in ("build", "deploy", "lint", "test", "e2e", "deploy-test"):
         # The verbs' own packages as well, but not in an image's build.
         project = [] if group == "build" else ["pyproject.toml"]
         session.run(*runtime, *project, "--group", group, "--output-file", f"requirements/{group}.txt", external=True)
@@ -192,8 +228,9 @@ def lock(session: nox.Session) -> None:
     for part in ("core", "build"):
         own = [f"notebook/science/python-{part}.in", "--output-file", f"notebook/science/python-{part}.txt"]
         session.run(*science, "--constraint", full, *own, external=True)
-    beside = ["tests/signin/requirements.in", "--output-file", "tests/signin/requirements.txt"]
-    session.run(*compile_, "--python-version", "3.13", "--no-emit-index-url", *beside, external=True)
+    for tests in ("signin", "openstack"):
+        beside = [f"tests/{tests}/requirements.in", "--output-file", f"tests/{tests}/requirements.txt"]
+        session.run(*compile_, "--python-version", "3.13", "--no-emit-index-url", *beside, external=True)
     session.chdir("hub/proxy")
     npm = ["npm", "update", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved"]
     session.run(*npm, external=True)

@@ -14,8 +14,10 @@ from infra import clean as clean_module
 from infra import console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import reset as reset_module
 from infra import settings as settings_module
-from verbs import look, science
-from verbs.verb import JSON, YES, verb
+from verbs import look, release, science
+from verbs.deploy import deploy, teardown  # noqa: F401 - verbs, collected at the end
+from verbs.release import releases, rollback, ssh  # noqa: F401
+from verbs.verb import HOST, JSON, YES, AnywhereTask, anywhere, verb
 
 STORY = """\
 Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you need them:
@@ -36,6 +38,12 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
 
   invoke look      every page side by side; look.watch shows edits at once, .diff, .pull
   invoke announce  a banner on every page, without a restart                      ["TEXT" --until 18:00] [--clear]
+
+  invoke deploy    a host serves this tree with HTTPS, from nothing or as the next release          --host NAME [--plan]
+  invoke teardown  take a service from a host; people's data is kept                                --host NAME
+  invoke releases  a host's releases; rollback and ssh, and logs, status, dshell, doctor there      --host NAME
+  invoke rollback  go back on a host to the release before            --host NAME [--to RELEASE]
+  invoke ssh       a shell on a host                                  --host NAME
 
   invoke users     people's homes: list, archive, remove, hand over
   invoke doctor    every precondition, each with its remedy
@@ -122,37 +130,43 @@ def reset(context: Context, yes: bool = False) -> None:
     console.result(f"The new hub serves at {settings.url}")
 
 
-@task(help={"command": "Run this command line instead of an interactive shell."})
+@task(klass=AnywhereTask, help={"command": "Run this command line instead of an interactive shell."} | HOST)
 @verb
-def dshell(context: Context, command: str = "") -> None:
+@anywhere
+def dshell(context: Context, command: str = "", host: str = "") -> None:
     """Open a root shell in the running hub; share/ is mounted there. -c 'command' for scripts."""
     sys.exit(shell.dshell(engine.require(), settings_module.load(), command))
 
 
-@task(help=JSON)
+@task(klass=AnywhereTask, help=JSON | HOST)
 @verb
-def status(context: Context, json: bool = False) -> None:
+@anywhere
+def status(context: Context, json: bool = False, host: str = "") -> None:
     """Show who is running, since when, memory, volumes and their sizes, and versions."""
     settings = settings_module.load()  # a wrong setting is said whether an engine answers or not
     overview.show_status(engine.require(), settings, as_json=json)
 
 
 @task(
+    klass=AnywhereTask,
     help={
         "follow": "Go on printing as lines arrive; end with Ctrl-C.",
         "of": "Whose log: hub, proxy, or a user's name.",
         "tail": "Number of lines.",
     }
+    | HOST,
 )
 @verb
-def logs(context: Context, of: str = "", follow: bool = False, tail: str = "100") -> None:
+@anywhere
+def logs(context: Context, of: str = "", follow: bool = False, tail: str = "100", host: str = "") -> None:
     """Print the last log lines of the hub and its proxy, or of a user's server."""
     shell.logs(engine.require(), settings_module.load(), of=of, follow=follow, tail=tail)
 
 
-@task(name="doctor", help=JSON)
+@task(name="doctor", klass=AnywhereTask, help=JSON | HOST)
 @verb
-def doctor_(context: Context, json: bool = False) -> None:
+@anywhere
+def doctor_(context: Context, json: bool = False, host: str = "") -> None:
     """Check every precondition; each check that fails names its remedy."""
     doctor.show(doctor.checks(settings_module.load()), as_json=json)
 
@@ -267,6 +281,5 @@ def clean(context: Context, yes: bool = False) -> None:
         console.done("Nothing to remove.")
 
 
-namespace = Collection(
-    *[item for item in list(globals().values()) if isinstance(item, Task)], science.COLLECTION, look.COLLECTION
-)
+OURS = [item for item in list(globals().values()) if isinstance(item, Task)]
+namespace = Collection(*OURS, science.COLLECTION, look.COLLECTION, release.COLLECTION)

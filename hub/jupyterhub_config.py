@@ -19,6 +19,7 @@ from dropsonde_look import changes
 from dropsonde_look import handlers as look_handlers
 from dropsonde_look.announcement import Board
 from dropsonde_look.static import StaticFiles
+from dropsonde_release import exemption
 from dropsonde_spawner.handlers import VersionHandler
 
 c = get_config()  # noqa: F821
@@ -149,3 +150,9 @@ if not (isinstance(chosen, type) and issubclass(chosen, ApprovalMixin)):
         f"hub/config.d sets JupyterHub.authenticator_class to {chosen}, which knows no approval.",
         "Set OAUTH_PROVIDER in hub/environment instead, or wrap the class with dropsonde_auth.with_approval().",
     )
+
+# In the throw-away service of a release only (hub/release).
+try:
+    exemption.apply(c, SERVICE_NAME)
+except exemption.OpenDoorError as error:
+    stop(str(error), "Take what turns it on out of hub/config.d; a hub that others reach needs a real sign-in.")

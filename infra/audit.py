@@ -15,7 +15,7 @@ from infra.audit_log import Damage, Entry, entries, opened
 from infra.errors import UsageError
 from infra.settings import Settings
 
-EVENTS = ("login", "spawn", "stop", "approved", "warned", "ended", "revoked", "restored", "admin", "alarm")
+EVENTS = ("login", "spawn", "stop", "approved", "warned", "ended", "revoked", "restored", "admin", "probe", "alarm")
 FIELDS = (
     "time",
     "event",

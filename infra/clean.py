@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import console, homes, images, science, versions
+from infra import console, homes, images, release, science, versions
 from infra.base import BASE, bootstrapped_tag
 from infra.settings import Settings
 
@@ -102,7 +102,7 @@ def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
         [item["Name"] for item in listed],
         service=settings.service_name,
         accounts=None if known is None else set(known),
-        keep_tags=keep | {item.notebook_image for item in record.versions.values()},
+        keep_tags=keep | release.kept_tags() | {item.notebook_image for item in record.versions.values()},
         keep_volumes={item.volume for item in record.versions.values()},
     )
 

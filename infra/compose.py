@@ -81,10 +81,15 @@ def _client(settings: Settings) -> list[str]:
     return ["docker", "compose", f"--project-name={settings.service_name}", f"--env-file={os.devnull}"]
 
 
+def files(settings: Settings) -> list[str]:
+    """Return the compose files that describe a service."""
+    named = {"compose.dev.yaml": settings.dev_mode, "compose.probe.yaml": settings.is_probe}
+    return ["compose.yaml", *(name for name, wanted in named.items() if wanted)]
+
+
 def command(settings: Settings, *arguments: str) -> list[str]:
     """Return a `docker compose` command line for our project; `.env` is not read a second time."""
-    files = ["--file=compose.yaml", *(["--file=compose.dev.yaml"] if settings.dev_mode else [])]
-    return [*_client(settings), *files, *arguments]
+    return [*_client(settings), *(f"--file={name}" for name in files(settings)), *arguments]
 
 
 def run(settings: Settings, tags: Tags, *arguments: str, what: str, next_step: str = "") -> str:

@@ -127,6 +127,21 @@ def confirm(question: str, *, yes: bool) -> None:
         raise DeclinedError("Not done: you said no. Nothing was changed.")
 
 
+def ask(question: str) -> str:
+    """Ask for a word, and return it.
+
+    Raises:
+        DeclinedError: There is no terminal to ask on.
+    """
+    if not is_interactive():
+        raise DeclinedError(
+            "Not done: this needs your agreement.",
+            seen=f"There is no terminal to ask on: {question}",
+            next_step="Run the same command with --yes to agree in advance.",
+        )
+    return str(_err.input(_plain(question))).strip()
+
+
 def show_error(error: DropsondeError) -> None:
     """Print the three parts of an error to stderr."""
     _err.print(f"[bold red]Error:[/] {_plain(error.what)}")

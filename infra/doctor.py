@@ -27,7 +27,7 @@ from infra.settings import ROOT, DataMount, Settings
 if TYPE_CHECKING:
     import docker
 
-__all__ = ["Check", "checks", "require_data_mounts", "require_disk", "require_port_free", "show"]
+__all__ = ["Check", "checks", "require_data_mounts", "require_disk", "require_memory", "require_port_free", "show"]
 
 GB = 1e9
 MIN_PYTHON = (3, 11)
@@ -265,6 +265,15 @@ def require_disk(settings: Settings, client: docker.DockerClient) -> None:
         DropsondeError: Says where, how much is free and how much is wanted.
     """
     _require(disk(settings, client), "The disk is nearly full.")
+
+
+def require_memory() -> None:
+    """Refuse to go on without memory for the hub and one notebook.
+
+    Raises:
+        DropsondeError: Says how much there is and how much is wanted.
+    """
+    _require(memory(), "There is not enough memory.")
 
 
 def require_data_mounts(settings: Settings, client: docker.DockerClient) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import docker
 
-from infra import console, doctor, process
+from infra import console, doctor, health, process
 from infra.base import BASE, debian_sources, ensure_base, exists
 from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
@@ -58,6 +58,7 @@ CATALOG = (
             "hub/spawner/dropsonde_spawner",
             "hub/auth_daco/dropsonde_auth",
             "hub/look/dropsonde_look",
+            "hub/release/dropsonde_release",
             "www_custom/hub",
         ),
         parent="hub-core",
@@ -191,11 +192,20 @@ def _write_private(path: Path, lines: Sequence[str]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
+# Niceness counts within a container only, and a build step is one: it leaves a whole processor to the others instead.
+LEAVE_ONE_PROCESSOR = 'taskset --pid --cpu-list "1-$(($(nproc --all) - 1))" $$ > /dev/null 2>&1 || true'
+
+
+def site_files(settings: Settings, folder: Path, *, gently: bool = False) -> dict[str, Path]:
     """Write what a closed network needs into files for build secrets, and return them by secret id.
 
     Mirrors, proxies and the CA bundle reach a build step as secrets only: a URL may carry a password, and no layer,
     argument or history of an image shall hold one.
+
+    Args:
+        settings: Those of the site.
+        folder: Where the files go.
+        gently: Leave one processor to whoever works on this machine meanwhile, if it has several.
     """
     exports: dict[str, str] = {}
     apt: list[str] = []
@@ -224,7 +234,10 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
     apt.append('DPkg::Options:: "--force-unsafe-io";')
     exports["APT_CONFIG"] = "/run/secrets/apt"
     for name, lines in (
-        ("site", [f"export {key}={shlex.quote(value)}" for key, value in exports.items()]),
+        (
+            "site",
+            [LEAVE_ONE_PROCESSOR] * gently + [f"export {key}={shlex.quote(value)}" for key, value in exports.items()],
+        ),
         ("apt", apt),
     ):
         files[name] = folder / name
@@ -233,10 +246,10 @@ def site_files(settings: Settings, folder: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def site_secrets(settings: Settings) -> Iterator[dict[str, Path]]:
+def site_secrets(settings: Settings, *, gently: bool = False) -> Iterator[dict[str, Path]]:
     """Hold the files of `site_files` in a private folder while a build runs."""
     with tempfile.TemporaryDirectory(prefix="dropsonde-site-") as folder:
-        yield site_files(settings, Path(folder))
+        yield site_files(settings, Path(folder), gently=gently)
 
 
 def clients_id(settings: Settings) -> str:
@@ -362,7 +375,8 @@ def build(
         return
     doctor.require_disk(settings, client)
     built: list[str] = []
-    with site_secrets(settings) as secrets:
+    people = bool(health.containers(client, settings, "notebook", running=True))
+    with site_secrets(settings, gently=people) as secrets:
         base = ensure_base(client, settings, refresh=no_cache, yes=yes)
         for round_ in rounds(images):
             names = [image.name for image in round_]

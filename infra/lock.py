@@ -35,7 +35,9 @@ def _open(path: Path) -> IO[str]:
 
 
 @contextmanager
-def exclusive(settings: Settings, verb: str, folder: Path | None = None, part: str = "") -> Iterator[None]:
+def exclusive(
+    settings: Settings, verb: str, folder: Path | None = None, part: str = "", by: str = ""
+) -> Iterator[None]:
     """Hold this service's lock while a verb changes it; the kernel frees it however the verb ends.
 
     Args:
@@ -43,6 +45,7 @@ def exclusive(settings: Settings, verb: str, folder: Path | None = None, part: s
         verb: Who holds it, for those who come meanwhile.
         folder: Where the lock's file is.
         part: A part of the service that has a lock of its own; empty for the whole.
+        by: Who that is, if not this machine's user.
 
     Raises:
         LockedError: Another verb holds it; says which one, whose, and since when.
@@ -59,7 +62,7 @@ def exclusive(settings: Settings, verb: str, folder: Path | None = None, part: s
             ) from error
         file.seek(0)
         file.truncate()
-        json.dump({"verb": verb, "user": getpass.getuser(), "pid": os.getpid(), "since": time.time()}, file)
+        json.dump({"verb": verb, "user": by or getpass.getuser(), "pid": os.getpid(), "since": time.time()}, file)
         file.flush()
         yield
 

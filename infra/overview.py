@@ -18,7 +18,7 @@ def welcome(settings: Settings) -> str:
     """Return where the hub is, how to log in, and what to do next."""
     login = "any user name, any password" if settings.dev_mode else "your institute's account"
     return f"""
-  {settings.service_name} is running at  {settings.url}
+  {settings.service_name} is running at  {settings.public_url or settings.url}
   Log in with {login}.
 
   Next:  invoke status    who is running, memory, volumes

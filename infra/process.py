@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from infra.errors import DropsondeError
 
@@ -106,6 +109,48 @@ def run_bytes(
 def _decoded(output: bytes) -> str:
     """Return a program's output as text with our line ends."""
     return output.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def pipe(arguments: Sequence[str], *, what: str, next_step: str = "", source: Path | None, target: Path | None) -> str:
+    """Run a program between two files; return its standard output where that is not one of them.
+
+    Args:
+        arguments: The program and its arguments.
+        what: What fails if this fails, one sentence.
+        next_step: What the reader should do then.
+        source: Its standard input; None for an empty one.
+        target: Where its standard output goes; None returns it. The file is whole or is not there.
+
+    Raises:
+        DropsondeError: The program ended with a code other than 0, or the disk is full; carries its last lines.
+    """
+    unfinished = target.with_name(f".{target.name}.new") if target else None
+    try:
+        with (
+            source.open("rb") if source else open(os.devnull, "rb") as read,  # noqa: PTH123
+            open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # noqa: PTH123
+            if unfinished
+            else tempfile.TemporaryFile() as written,
+        ):
+            done = subprocess.run(list(arguments), stdin=read, stdout=written, stderr=subprocess.PIPE, check=False)
+            written.flush()
+            os.fsync(written.fileno())
+            output = "" if unfinished else _whole(written)
+    except OSError as error:
+        raise DropsondeError(what, seen=str(error), next_step=next_step) from error
+    if done.returncode:
+        if unfinished:
+            unfinished.unlink()
+        seen = tail(without_password(done.stderr.decode(errors="replace"))) or f"exit code {done.returncode}"
+        raise DropsondeError(what, seen=seen, next_step=next_step)
+    if target and unfinished:
+        unfinished.rename(target)
+    return output
+
+
+def _whole(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def has(program: str) -> bool:

@@ -7,6 +7,7 @@ stopped, and the new one takes its place on the networks. If that fails, the old
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -91,9 +92,12 @@ def _swap(client: docker.DockerClient, settings: Settings, old: Any, new: str) -
     client.api.update_container(new, restart_policy=ALWAYS)
 
 
-def _go_back(client: docker.DockerClient, settings: Settings, old: str, new: str) -> bool:
+def _go_back(
+    client: docker.DockerClient, settings: Settings, old: str, new: str, before_going_back: Callable[[], None]
+) -> bool:
     """Remove the new hub and start the old one again; return whether that serves."""
     client.api.remove_container(new, force=True)
+    before_going_back()
     client.api.start(old)
     try:
         health.wait_healthy(client, settings, old)
@@ -102,8 +106,26 @@ def _go_back(client: docker.DockerClient, settings: Settings, old: str, new: str
     return True
 
 
-def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> None:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def replace_hub(
+    client: docker.DockerClient,
+    settings: Settings,
+    tags: Tags,
+    *,
+    check: Callable[[], None] = _nothing,
+    before_going_back: Callable[[], None] = _nothing,
+) -> None:
     """Put a hub of the present image and configuration in the place of the running one.
+
+    Args:
+        client: The engine.
+        settings: Whose hub.
+        tags: The images.
+        check: Raises if the new hub, which answers by then, is not what it must be: the old one comes back.
+        before_going_back: Called while no hub runs, before the old one is started again.
 
     Raises:
         DropsondeError: The new hub does not start; the old one serves (again).
@@ -116,8 +138,9 @@ def replace_hub(client: docker.DockerClient, settings: Settings, tags: Tags) -> 
         try:
             _swap(client, settings, old, new)
             health.wait_healthy(client, settings, new)
+            check()
         except BaseException as error:
-            serves = _go_back(client, settings, old["Id"], new)
+            serves = _go_back(client, settings, old["Id"], new, before_going_back)
             if not isinstance(error, Exception):
                 raise
             raise DropsondeError(

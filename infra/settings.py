@@ -22,6 +22,9 @@ from infra.process import without_password
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
 
+PROBE = "-probe"
+"""How the name of the throw-away service ends in which a release proves itself (`infra/probe.py`)."""
+
 SYSTEM_CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
@@ -60,7 +63,21 @@ def _service_name(text: str) -> str:
     # Image names, volume names and compose project names all accept this; 20 leaves room in a 63-character label.
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", text) or len(text) > 20:
         raise ValueError("expected at most 20 lower-case letters, digits and single dashes, starting with a letter")
+    if text.endswith(PROBE):
+        raise ValueError(f"names that end in {PROBE} belong to the throw-away services of releases")
     return text
+
+
+def _public_url(text: str) -> str:
+    if text and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?", text):
+        raise ValueError("expected the address of the hub's front without a path, such as https://hub.example.org")
+    return text.rstrip("/")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise ValueError("expected a number, 2 or more")
+    return int(text)
 
 
 def _gigabytes(text: str) -> float:
@@ -149,6 +166,7 @@ class Settings:
 
     service_name: str = _setting("dropsonde", _service_name)
     hub_port: int = _setting("8000", _port)
+    public_url: str = _setting("", _public_url)
     dev_mode: bool = _setting("1", _flag)
     data_mounts: tuple[DataMount, ...] = _setting("notebook/example-data:/data/example", parse_data_mounts)
     base_image: str = _setting("debian:trixie-slim")
@@ -163,11 +181,17 @@ class Settings:
     build_proxy: str = _setting("")
     build_no_proxy: str = _setting("")
     browser: str = _setting("")
+    releases_kept: int = _setting("5", _count)
 
     @property
     def url(self) -> str:
         """Where a person finds the hub on this machine."""
         return f"http://127.0.0.1:{self.hub_port}"
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether these are the settings of a release's throw-away service."""
+        return self.service_name.endswith(PROBE)
 
     def labels(self, kind: str) -> dict[str, str]:
         """Return the labels of everything that we create, for one kind of object."""

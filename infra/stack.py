@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, reset
+from infra import build, compose, console, doctor, health, images, reset, science
 from infra.errors import DropsondeError
+from infra.images import Tags
 from infra.settings import Settings
 
 SERVICES = ("proxy", "hub")
@@ -21,7 +23,7 @@ def is_current(client: docker.DockerClient, settings: Settings, tag: str, servic
     if len(running) != 1 or not health.is_connected(running[0], settings):
         return False
     same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == config_hash
-    same_image = running[0]["ImageID"] == client.api.inspect_image(tag)["Id"]
+    same_image = running[0]["ImageID"] == science.image_id(client, tag)
     policy = client.api.inspect_container(running[0]["Id"])["HostConfig"]["RestartPolicy"]["Name"]
     return bool(same_config and same_image and policy == "unless-stopped")
 
@@ -40,16 +42,51 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
     doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
     planned = build.build(client, settings, yes=yes)
-    reset.remove_unfinished(client, settings)
+    return start(client, settings, tags) or bool(planned.lines())
+
+
+def stale(client: docker.DockerClient, settings: Settings, tags: Tags) -> list[str]:
+    """Return the services that do not run from these images with the present configuration."""
     hashes = compose.config_hashes(settings, tags)
-    stale = [name for name in SERVICES if not is_current(client, settings, tags[name], name, hashes[name])]
-    serving = health.answers(settings.url) and bool(health.containers(client, settings, "hub", running=True))
-    if serving and not stale:
-        return bool(planned.lines())
-    if serving and "hub" in stale:
-        reset.replace_hub(client, settings, tags)
-        stale.remove("hub")
-    if serving and not stale:
+    return [name for name in SERVICES if not is_current(client, settings, tags[name], name, hashes[name])]
+
+
+def is_serving(client: docker.DockerClient, settings: Settings) -> bool:
+    """Return whether a hub runs and answers."""
+    return health.answers(settings.url) and bool(health.containers(client, settings, "hub", running=True))
+
+
+def start(
+    client: docker.DockerClient,
+    settings: Settings,
+    tags: Tags,
+    *,
+    check: Callable[[], None] = lambda: None,
+    before_going_back: Callable[[], None] = lambda: None,
+) -> bool:
+    """Let the services run from these images, which are there, with the present configuration.
+
+    Args:
+        client: The engine.
+        settings: Whose.
+        tags: The images.
+        check: Raises if what answers by then is not what it must be, see `reset.replace_hub`.
+        before_going_back: See there.
+
+    Returns:
+        Whether anything had to be done.
+
+    Raises:
+        DropsondeError: A hub that served serves again, one that did not is stopped.
+    """
+    reset.remove_unfinished(client, settings)
+    old, serving = stale(client, settings, tags), is_serving(client, settings)
+    if serving and not old:
+        return False
+    if serving and "hub" in old:
+        reset.replace_hub(client, settings, tags, check=check, before_going_back=before_going_back)
+        old.remove("hub")
+    if serving and not old:
         return True
     if serving and health.containers(client, settings, "notebook", running=True):
         console.warn("The proxy is replaced as well: open notebooks reconnect by themselves in a moment.")
@@ -58,6 +95,7 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
         compose.up(settings, tags)
         try:
             health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
+            check()
         except DropsondeError:
             # It would start and end again for ever.
             compose.run(settings, tags, "stop", "hub", what="The failed hub could not be stopped.")

@@ -254,8 +254,14 @@ def known(client: docker.DockerClient, settings: Settings) -> Record:
     return read(client, settings) if _any_image(client, settings) else Record()
 
 
-def write(client: docker.DockerClient, settings: Settings, record: Record) -> None:
+def write(client: docker.DockerClient, settings: Settings, record: Record, image: str = "") -> None:
     """Replace the record at once: the hub sees the old one or the new one, never a part.
+
+    Args:
+        client: The engine.
+        settings: Whose record.
+        record: The new one.
+        image: An image to write it with; by default one of the service's own.
 
     Raises:
         DropsondeError: It could not be written; the old one is still there.
@@ -264,7 +270,7 @@ def write(client: docker.DockerClient, settings: Settings, record: Record) -> No
     ensure_volume(client, settings)
     process.run(
         [
-            *tool.command(settings, _any_image(client, settings), f"{name}:/versions"),
+            *tool.command(settings, image or _any_image(client, settings), f"{name}:/versions"),
             *("sh", "-c", SAVE),
         ],
         what="The record of the science versions could not be written.",

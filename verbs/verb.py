@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Argument, Context
+from invoke import Argument, Context, Task
 from invoke.parser.parser import ParseMachine
 
 from infra import console, errors
+from infra import host as hosts
 
 YES = {"yes": "Agree in advance to what would be asked."}
 JSON = {"json": "Print JSON."}
+HOST = {"host": "Do this on that host of the inventory, in its current release."}
 
 
 def verb(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,6 +34,31 @@ def verb(function: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             console.warn("Interrupted. Run the same command again to complete it.")
             sys.exit(130)
+
+    return wrapped
+
+
+class AnywhereTask(Task[Any]):
+    """A verb with the option --host, which has no short form: -h is --help."""
+
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        """Return what the parser is to know of an option."""
+        found: dict[str, Any] = super().arg_opts(name, default, taken_names)
+        if name == "host":
+            found["names"] = ("host",)
+        return found
+
+
+def anywhere(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the option --host: it then does on that host what it does here."""
+    module = function.__module__.rpartition(".")[2]
+    name = function.__name__.strip("_") if module == "tasks" else f"{module}.{function.__name__.strip('_')}"
+
+    @functools.wraps(function)
+    def wrapped(context: Context, *args: Any, host: str = "", **kwargs: Any) -> Any:
+        if host:
+            sys.exit(hosts.run_verb(host, name, *hosts.options(kwargs)))
+        return function(context, *args, **kwargs)
 
     return wrapped
 

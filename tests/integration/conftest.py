@@ -49,9 +49,10 @@ def copy_people(copy: Tree, client: docker.DockerClient) -> Iterator[People]:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Add container states and logs of the copy's service to the report of a failed test that used it."""
+    """Add container states and logs of a service of the test's own to the report of its failure."""
     outcome: Any = yield
     report = outcome.get_result()
-    tree = getattr(item, "funcargs", {}).get("copy")
-    if report.failed and tree:
-        report.sections.append((f"containers of {tree.name}", describe(tree.name)))
+    for fixture in ("copy", "host"):
+        own = getattr(item, "funcargs", {}).get(fixture)
+        if report.failed and own:
+            report.sections.append((f"containers of {own.name}", describe(own.name)))

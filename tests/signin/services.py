@@ -53,15 +53,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def build_image(settings: Settings, base: str) -> str:
-    """Build the image of both services; return its tag."""
-    tag = f"{settings.service_name}/signin:1"
+def build_image(settings: Settings, base: str, name: str = "signin", folder: Path = HERE) -> str:
+    """Build the image of both services, or of another Dockerfile.NAME in a tests' folder; return its tag."""
+    tag = f"{settings.service_name}/{name}:1"
     with images.site_secrets(settings) as files:
         subprocess.run(
             ["docker", "buildx", "build", "--quiet", "--load", f"--tag={tag}", f"--build-arg=BASE_IMAGE={base}"]
             + [f"--secret=id={key},src={path}" for key, path in files.items()]
             + [f"--label={key}={value}" for key, value in settings.labels("test").items()]
-            + [f"--file={HERE}/Dockerfile.signin", str(HERE)],
+            + [f"--file={folder}/Dockerfile.{name}", str(folder)],
             check=True,
             stdout=subprocess.DEVNULL,
             env=os.environ | {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},

@@ -5,7 +5,7 @@
         computer.as_user("./bootstrap invoke engine up --yes")
 
 The machine has python3, git, sudo, and a user "ada" who may use sudo and is in no other group. It trusts the
-certificates that this machine trusts.
+certificates that this machine trusts. Tests of deployments add sshd, a network and disks (`tests/deploy`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +112,11 @@ class Machine:
         environment = {"HOME": HOME, "USER": USER, "PIP_CERT": CA_BUNDLE, "SSL_CERT_FILE": CA_BUNDLE} | (env or {})
         return self._shell(script, user=USER, folder=CLONE, env=environment, fails=fails)
 
+    def reboot(self) -> None:
+        """Shut down in order, and boot again; disks are kept, memory is not."""
+        self.container.restart(timeout=BOOT_SECONDS)
+        _wait_until_booted(self)
+
     def put(self, archive: bytes, folder: str, *, user: str = USER) -> None:
         """Unpack a tar archive into a folder of the machine."""
         done = self._exec(["tar", "--extract", "--file=-"], user=user, folder=folder, env=None, stdin=archive)
@@ -129,8 +134,8 @@ class Machine:
         self.as_user("git init --quiet && git add . && git -c user.name=a -c user.email=a@b commit --quiet -m clone")
 
 
-def _rootfs_command(suite: str, target: Path) -> list[str]:
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}"]
+def _rootfs_command(suite: str, packages: str, target: Path) -> list[str]:
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}"]
     command += [
         f'--customize-hook=chroot "$1" systemctl mask {MASKED}',
         f'--customize-hook=chroot "$1" useradd --create-home --shell /bin/bash {USER}',
@@ -142,12 +147,12 @@ def _rootfs_command(suite: str, target: Path) -> list[str]:
 
 
 @contextmanager
-def machine_image(client: docker.DockerClient, suite: str) -> Iterator[str]:
+def machine_image(client: docker.DockerClient, suite: str, *, packages: str = PACKAGES) -> Iterator[str]:
     """Make the image of a fresh Debian without Docker; yield its name and remove it afterwards."""
     name = f"dropsonde-machine:{suite}-{secrets.token_hex(3)}"
     with tempfile.TemporaryDirectory(prefix="dropsonde-machine-") as folder:
         tar = Path(folder) / "rootfs.tar"
-        made = subprocess.run(_rootfs_command(suite, tar), capture_output=True, text=True, check=False)
+        made = subprocess.run(_rootfs_command(suite, packages, tar), capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stderr
         subprocess.run(["docker", "import", str(tar), name], check=True, stdout=subprocess.DEVNULL)
     try:
@@ -167,8 +172,17 @@ def _wait_until_booted(computer: Machine) -> None:
 
 
 @contextmanager
-def machine(client: docker.DockerClient, image: str, *, systemd: bool) -> Iterator[Machine]:
-    """Start a machine from `machine_image`; remove it, and all that its engine stored, afterwards."""
+def machine(
+    client: docker.DockerClient, image: str, *, systemd: bool, options: Sequence[str] = ()
+) -> Iterator[Machine]:
+    """Start a machine from `machine_image`; remove it, and all that its engine stored, afterwards.
+
+    Args:
+        client: The engine.
+        image: What is on its disk.
+        systemd: Whether it boots; otherwise nothing runs on it.
+        options: More of `docker run`: a network, other disks.
+    """
     name = f"dropsonde-machine-{secrets.token_hex(4)}"
     volume = client.volumes.create(name, labels=LABELS)
     try:
@@ -179,7 +193,7 @@ def machine(client: docker.DockerClient, image: str, *, systemd: bool) -> Iterat
         command += [f"--security-opt={option}" for option in SECURITY]
         command += ["--device-cgroup-rule=a *:* rwm", "--env=container=docker", f"--volume={name}:/var/lib/docker"]
         command += [f"--tmpfs={path}" for path in ("/run:exec", "/run/lock", "/tmp:exec")]
-        command += [f"--stop-signal={'SIGRTMIN+3' if systemd else 'SIGTERM'}", image]
+        command += [f"--stop-signal={'SIGRTMIN+3' if systemd else 'SIGTERM'}", *options, image]
         command += ["/init", "systemd" if systemd else "nothing"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         container = client.containers.get(name)

@@ -6,9 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import docker
 import pytest
 
-from infra import compose, images, settings
+from infra import compose, images, probe, settings
 from infra.errors import ConfigError
 from infra.settings import ROOT
 
@@ -19,6 +20,24 @@ TAGS = images.tags(SETTINGS)
 def test_only_dev_mode_loosens() -> None:
     assert "--file=compose.dev.yaml" in compose.command(SETTINGS, "up")
     assert "--file=compose.dev.yaml" not in compose.command(replace(SETTINGS, dev_mode=False), "up")
+
+
+def test_a_throw_away_service_has_its_own_file_and_nothing_of_the_real_one() -> None:
+    real = replace(SETTINGS, dev_mode=False, public_url="https://hub.example.org")
+    own = probe.settings_of(real)
+    assert own.is_probe
+    assert not real.is_probe
+    assert compose.files(own) == ["compose.yaml", "compose.probe.yaml"]
+    found = compose.environment(own, TAGS, {})
+    assert found["SERVICE_NAME"] == "dropsonde-probe"
+    assert found["HUB_PORT"] != str(real.hub_port)
+    assert found["DATA_MOUNTS"] == "[]"
+    assert found["HUB_IMAGE"] == TAGS["hub"], "the very same image"
+
+
+def test_only_a_throw_away_service_can_be_thrown_away() -> None:
+    with pytest.raises(ValueError, match="no throw-away service"):
+        probe.remove(docker.DockerClient(base_url="http://nowhere.invalid:1", version="1.45"), SETTINGS)
 
 
 def test_dot_env_is_not_read_a_second_time() -> None:

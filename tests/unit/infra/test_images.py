@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,18 @@ def test_site_files_hold_credentials_and_are_private(tmp_path: Path) -> None:
     assert "https_proxy=http://proxy.example:3128" in exported
     assert "mirror.example" in files["sources"].read_text()
     assert all(files[name].stat().st_mode & 0o077 == 0 for name in ("site", "apt", "sources"))
+
+
+def test_a_build_leaves_a_processor_to_people_who_work_meanwhile(tmp_path: Path) -> None:
+    alone, beside = (
+        images.site_files(SETTINGS, tmp_path, gently=gently)["site"].read_text() for gently in (False, True)
+    )
+    assert "taskset" not in alone
+    told = subprocess.run(
+        ["sh", "-ec", ". ./site && nproc && echo $APT_CONFIG"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert told == [str(max(1, len(os.sched_getaffinity(0)) - 1)), "/run/secrets/apt"]
+    assert beside.endswith(alone)
 
 
 def test_bake_file_holds_no_setting_of_the_site(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_a_wrong_line_is_named_with_its_remedy(tmp_path: Path, text: str, expect
         ("SERVICE_NAME", "a--b"),
         ("SERVICE_NAME", "x" * 21),
         ("SERVICE_NAME", "-x"),
+        # All that carries such a name is removed when a release proves itself.
+        ("SERVICE_NAME", "hub-probe"),
+        ("PUBLIC_URL", "http://hub.example.org"),
+        ("PUBLIC_URL", "https://hub.example.org/hub"),
+        ("RELEASES_KEPT", "1"),
         ("MIN_FREE_GB", "-1"),
         ("MIN_FREE_GB", "lots"),
         ("CA_BUNDLE", "/nonexistent/ca.pem"),

@@ -1,0 +1,118 @@
+"""The hosts that we deploy to, as Ansible's inventory and group variables describe them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra import process
+from infra.errors import ConfigError, DropsondeError, UsageError
+from infra.settings import ROOT
+
+FOLDER = ROOT / "ansible"
+HOSTS = FOLDER / "inventory/hosts.yml"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host of the inventory: one service on one machine.
+
+    Attributes:
+        name: Its name in the inventory.
+        address: Where it answers SSH; empty for a server that is not made yet.
+        port: On which port.
+        user: As whom we come.
+        keys: Files of private keys; empty for the agent's and ssh's usual ones.
+        jump: Another host to go through, user@host:port; empty for none.
+        service: The SERVICE_NAME there.
+        folder: The service's folder there.
+        known_hosts: The file of the hosts' public keys.
+        variables: All of its variables.
+    """
+
+    name: str
+    address: str
+    port: int
+    user: str
+    keys: tuple[str, ...]
+    jump: str
+    service: str
+    folder: str
+    known_hosts: Path
+    variables: Mapping[str, Any]
+
+
+def _ansible_inventory(*arguments: str) -> Any:
+    program = Path(sys.executable).with_name("ansible-inventory")
+    output = process.run(
+        [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
+        what="The inventory could not be read.",
+        next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/group_vars or host_vars that it names.",
+        env=os.environ | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg")},
+        cwd=FOLDER,
+    )
+    return json.loads(output)
+
+
+@functools.cache
+def read(name: str) -> Target:
+    """Return a host of the inventory.
+
+    Raises:
+        UsageError: There is no such host; names those that there are.
+        ConfigError: There is no inventory.
+    """
+    if not HOSTS.is_file():
+        raise ConfigError(
+            "There is no inventory, so no host is known.",
+            seen=f"no {HOSTS.relative_to(ROOT)}",
+            next_step=f"cp {HOSTS.relative_to(ROOT)}.example {HOSTS.relative_to(ROOT)}, and write your hosts into it.",
+        )
+    listed = _ansible_inventory("--list")
+    known = sorted(listed.get("_meta", {}).get("hostvars", {}))
+    if name not in known:
+        raise UsageError(
+            f"There is no host called {name!r}." if name else "Which host?",
+            seen=f"{HOSTS.relative_to(ROOT)} has: {', '.join(known) or 'no host'}",
+            next_step=f"Name one: --host {known[0] if known else 'NAME'}",
+        )
+    variables = listed["_meta"]["hostvars"][name]
+    service = str(variables.get("service_name", ""))
+    key = str(variables.get("ansible_ssh_private_key_file", ""))
+    return Target(
+        name=name,
+        address=str(variables.get("ansible_host", "" if "openstack_cloud" in variables else name)),
+        port=int(variables.get("ansible_port", 22)),
+        user=str(variables.get("ansible_user", "root")),
+        keys=(str(Path(key).expanduser()),) if key else (),
+        jump=str(variables.get("ssh_jump", "")),
+        service=service,
+        folder=f"/srv/{service}",
+        known_hosts=HOSTS.parent / "known_hosts",
+        variables=variables,
+    )
+
+
+def address(target: Target) -> str:
+    """Return where a host answers SSH; of a server whose address the inventory does not say, its cloud is asked.
+
+    Raises:
+        DropsondeError: There is no such server yet, or its cloud does not answer.
+    """
+    if target.address:
+        return target.address
+    from infra import cloud  # its library is only there once `deploy_tools.ensure` has been called
+
+    found = cloud.address(cloud.connect(str(target.variables["openstack_cloud"])), target.service)
+    if not found:
+        raise DropsondeError(
+            f"The server of {target.name} has no address: it is not there yet.",
+            next_step=f"Make it: invoke deploy --host {target.name}",
+        )
+    return found

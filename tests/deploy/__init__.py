@@ -1,0 +1,1 @@
+"""Tests of deployments, on machines that boot."""
