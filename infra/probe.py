@@ -11,6 +11,7 @@ import secrets
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -135,7 +136,11 @@ def _service(client: docker.DockerClient, settings: Settings, tags: Tags, versio
         health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
         yield
     finally:
-        remove(client, settings)
+        # Again until nothing is left: the engine may still be making what an interrupted command asked for.
+        for _ in range(10):
+            if not remove(client, settings):
+                break
+            time.sleep(0.3)
 
 
 def _record(version: Version) -> Record:

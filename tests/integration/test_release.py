@@ -191,7 +191,7 @@ def test_a_new_look_disturbs_nobody(
 ) -> None:
     former, guest = host.current, counting.person
     assert isinstance(guest, Guest)
-    fresh = host.unpack(next(numbers), www_custom__hub__templates__dropsonde_DOT_css="\n/* the new look */\n")
+    fresh = host.unpack(next(numbers), www_custom__hub__templates__look_DOT_css="\n/* the new look */\n")
     lines = host.run(fresh, "release.activate", "--plan").stdout
     assert "build image hub" in lines
     assert "prove the release" in lines
