@@ -54,7 +54,9 @@ def _ansible_inventory(*arguments: str) -> Any:
         [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
         what="The inventory could not be read.",
         next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/group_vars or host_vars that it names.",
-        env=os.environ | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg")},
+        # Ansible would only warn, and know no host.
+        env=os.environ
+        | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
         cwd=FOLDER,
     )
     return json.loads(output)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,19 @@ def error_of(failed: Failure, command: str) -> DropsondeError:
     return kind(what, seen=f"{where}\n{process.tail(seen)}", next_step=f"{advice.strip()} {again}")
 
 
+@contextmanager
+def _own_connections(private: Path) -> Iterator[dict[str, str]]:
+    """Give a run connections of its own: one of a minute ago proves nothing about today's keys."""
+    folder = private / "c"  # short: the path of a socket may have 100 letters
+    folder.mkdir()
+    try:
+        yield {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder)}
+    finally:
+        for socket in folder.iterdir():
+            command = ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "exit", "host"]
+            subprocess.run(command, capture_output=True, check=False)
+
+
 def run(
     playbook: str, host: str, command: str, *, variables: Mapping[str, Any] | None = None, tags: Sequence[str] = ()
 ) -> Progress:
@@ -225,7 +239,7 @@ def run(
     progress = Progress()
     # ansible-playbook is beside our Python; PATH need not name that folder.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    with tempfile.TemporaryDirectory(prefix="dropsonde-ansible-") as private:
+    with tempfile.TemporaryDirectory(prefix="dropsonde-") as private, _own_connections(Path(private)) as connections:
         limits = [f"--limit={host}", *([f"--tags={','.join(tags)}"] if tags else [])]
         try:
             outcome = ansible_runner.run(
@@ -235,7 +249,8 @@ def run(
                 inventory=str(FOLDER / "inventory/hosts.yml"),
                 extravars=dict(variables or {}),
                 cmdline=" ".join(limits),
-                envvars={"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "PATH": path, "ANSIBLE_FORCE_COLOR": "0"},
+                envvars={"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "PATH": path, "ANSIBLE_FORCE_COLOR": "0"}
+                | connections,
                 event_handler=progress.take,
                 quiet=True,
             )

@@ -16,7 +16,7 @@ import httpx
 from infra.settings import Settings
 from tests.deploy.network import Network
 from tests.signin.certificates import Authority
-from tests.signin.services import Keys, Provider
+from tests.signin.services import Provider
 
 HERE = Path(__file__).parent
 PATIENCE = 30
@@ -102,15 +102,23 @@ class Acme:
 
 
 class OutsideProvider(Provider):
-    """The sign-in tests' provider, on the hosts' network: browsers and hubs find it at the same address."""
+    """The sign-in tests' provider, on the hosts' network: browsers and hubs find it at the same https address."""
 
     def __init__(
         self, client: docker.DockerClient, settings: Settings, image: str, net: Network, *, number: int
     ) -> None:
         super().__init__(client, settings, image)
         self._net, self._address = net, net.address(number)
-        self.url = f"http://{self._address}:{self.inner_port}"
-        self.http = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self.url = f"https://{self._address}:{self.TLS_PORT}"
+        self.http = httpx.Client(base_url=f"http://{self._address}:{self.PORT}", timeout=60, trust_env=False)
+
+    def present(self, authority: Authority, folder: Path) -> Path:
+        """Write its certificate into a folder for `launch`, and return the folder."""
+        folder.mkdir()
+        file = folder / f"{self.name}.pem"
+        file.write_bytes(authority.sign(self._address))
+        file.chmod(0o644)  # the container's user is another one
+        return folder
 
     @property
     def settings_of_hub(self) -> dict[str, str]:
@@ -129,6 +137,7 @@ class OutsideProvider(Provider):
             name=f"{self.settings.service_name}-{self.name}",
             labels=self.settings.labels("test"),
             environment=environment,
+            volumes=volumes or {},
             network=self._net.name,
             networking_config={self._net.name: self.client.api.create_endpoint_config(ipv4_address=self._address)},
             init=True,
@@ -140,6 +149,3 @@ class OutsideProvider(Provider):
         """End it."""
         if self._container is not None:
             self._container.remove(force=True)
-
-
-__all__ = ["Acme", "Keys", "OutsideProvider"]

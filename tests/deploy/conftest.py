@@ -68,6 +68,7 @@ class Member(Visitor):
         self.http.follow_redirects = True
         self.http.timeout = httpx.Timeout(120)
         self.http.event_hooks = hooks
+        self._outside = world.http()
 
     def in_server(self) -> Member:
         """Sign in and start the server."""

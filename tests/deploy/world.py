@@ -24,6 +24,7 @@ from tests.deploy.clone import Clone
 from tests.deploy.network import DOMAIN, Network, network
 from tests.deploy.target import Target, make_key
 from tests.integration.machine.machine import CA_BUNDLE, machine_image
+from tests.signin.certificates import Authority
 from tests.signin.services import Keys, build_image
 
 TARGET, ACME, PROVIDER = 10, 20, 30
@@ -97,18 +98,20 @@ class World:
         image = build_image(self.settings, self.base)
         self.keys = {name: Keys() for name in self.names}
         self.providers: dict[str, OutsideProvider] = {}
+        self.authority = Authority("Providers")
         for number, (name, service) in enumerate(self.names.items()):
             own = replace(self.settings, service_name=service)
             provider = OutsideProvider(self.client, own, image, self.net, number=PROVIDER + number)
             self._stack.callback(provider.remove)
-            provider.launch(self.keys[name], f"https://{self.domains[name]}/hub/oauth_callback")
+            certificates = provider.present(self.authority, self.folder / f"{name}-certificates")
+            provider.launch(self.keys[name], f"https://{self.domains[name]}/hub/oauth_callback", certificates)
             self.providers[name] = provider
 
     def _trust_here(self) -> None:
         """Let the clients of this process trust the authority besides what they trust already."""
         bundle = self.folder / "authorities.pem"
         usual = Path(os.environ.get("SSL_CERT_FILE", CA_BUNDLE))
-        bundle.write_bytes((usual.read_bytes() if usual.is_file() else b"") + self.acme.root)
+        bundle.write_bytes((usual.read_bytes() if usual.is_file() else b"") + self.acme.root + self.authority.pem)
         before = os.environ.get("SSL_CERT_FILE")
         os.environ["SSL_CERT_FILE"] = str(bundle)
         self._stack.callback(
@@ -179,6 +182,7 @@ class World:
                     "ALLOWED_USERS": MEMBERS,
                     **self.providers[name].settings_of_hub,
                 },
+                "hub_secrets": {"ca.pem": self.authority.pem.decode()},
                 "hub_oauth": {
                     "OAUTH_CLIENT_ID": keys.oauth_client_id,
                     "OAUTH_CLIENT_SECRET": keys.oauth_client_secret,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -38,17 +39,24 @@ class Authority:
         self.pem = certificate.public_bytes(serialization.Encoding.PEM)
 
     def sign(self, host: str) -> bytes:
-        """Return a host's private key and certificate, as one PEM file."""
+        """Return the private key and certificate of a host, which is a name or an address, as one PEM file."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _unsigned(_named(host), self._name, key)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_general(host)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         return key.private_bytes(*form) + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _named(name: str) -> x509.Name:
