@@ -20,6 +20,12 @@ from infra.settings import ROOT
 
 FOLDER = ROOT / "ansible"
 STILL_SECONDS = 60
+# ansible-runner would turn the check of host keys off.
+ENVIRONMENT = {
+    "ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"),
+    "ANSIBLE_FORCE_COLOR": "0",
+    "ANSIBLE_HOST_KEY_CHECKING": "True",
+}
 PHASES = {
     "openstack": "The server",
     "users": "Users, keys, updates",
@@ -249,8 +255,7 @@ def run(
                 inventory=str(FOLDER / "inventory/hosts.yml"),
                 extravars=dict(variables or {}),
                 cmdline=" ".join(limits),
-                envvars={"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "PATH": path, "ANSIBLE_FORCE_COLOR": "0"}
-                | connections,
+                envvars=ENVIRONMENT | {"PATH": path} | connections,
                 event_handler=progress.take,
                 quiet=True,
             )
