@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from infra import (
     health,
     hub_database,
     images,
+    interrupts,
     lock,
     probe,
     release,
@@ -34,13 +33,11 @@ from infra import (
     stack,
 )
 from infra import settings as settings_module
-from infra.errors import explained
+from infra.errors import DropsondeError, explained
 from infra.images import Tags
 from infra.release import Place
-from infra.release_plan import Plan
+from infra.release_plan import Plan, State
 from infra.settings import Settings
-
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -50,32 +47,15 @@ class Wish:
     Attributes:
         own_settings: Keep the settings that the release's folder has: it served with them.
         database: A backup to go back to; None for the database as it is.
-        yes: What would be asked is agreed to.
     """
 
     own_settings: bool = False
     database: Path | None = None
-    yes: bool = False
 
 
 def deployer() -> str:
     """Return who does this: whom `invoke deploy` names, or this machine's user."""
     return os.environ.get("DEPLOYED_BY", "").strip()[:200] or os.environ.get("SUDO_USER") or getpass.getuser()
-
-
-@contextmanager
-def tidy_on_signals() -> Iterator[None]:
-    """Let a lost connection or a `kill` end us as Ctrl-C does: the probe goes, a half replaced hub comes back."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    former = {number: signal.signal(number, interrupt) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 def with_settings(place: Place, wish: Wish) -> Place:
@@ -89,12 +69,17 @@ def with_settings(place: Place, wish: Wish) -> Place:
     if wish.own_settings or not release_settings.drift(place):
         return place
     with lock.exclusive(_next_settings(place), "release.activate", by=deployer()):
-        if place.notes.served:
+        if _has_served(place):
             twins = [place.other(name) for name in place.ids() if name > place.id]
             same = [twin for twin in twins if _digest(twin.id) == _digest(place.id) and not twin.notes.served]
             place = same[-1] if same else release.copy_of(place)
         release_settings.take_over(place)
     return place
+
+
+def _has_served(place: Place) -> bool:
+    # What was killed before it could write that down serves as well.
+    return bool(place.notes.served) or place.current == place.id
 
 
 def _next_settings(place: Place) -> Settings:
@@ -112,7 +97,7 @@ def planned(place: Place, wish: Wish) -> Plan:
     drift = [] if wish.own_settings else release_settings.drift(place)
     settings = _next_settings(place) if drift else settings_module.load()
     state = release_plan.observe(engine.require(), settings, place, drift=drift)
-    if drift and place.notes.served:
+    if drift and _has_served(place):
         # A new release of the same tree.
         state = replace(state, current="", stale=("hub",), proved=False)
     return release_plan.plan(state)
@@ -141,25 +126,61 @@ def activate(place: Place, wish: Wish) -> Plan:
         release_log.write(place.log, entry)
 
     try:
-        with tidy_on_signals(), lock.exclusive(settings, f"release.{event}", by=deployer()):
+        with interrupts.tidied_up(), lock.exclusive(settings, f"release.{event}", by=deployer()):
             before = place.current
-            todo = release_plan.plan(release_plan.observe(client, settings, place, drift=[]))
-            if wish.database is None and not todo.lines():
+            # One that was killed could not take it away.
+            probe.remove(client, probe.settings_of(settings))
+            state = release_plan.observe(client, settings, place, drift=[])
+            todo = _with_backup(release_plan.plan(state), state) if wish.database else release_plan.plan(state)
+            if not todo.lines():
+                if release_log.history(release_log.read(place.log))[-1:] != [place.id]:
+                    # It serves, but was ended before it could be written down: the way back leads over it, too.
+                    _remember_served(place)
+                    note(ok=True)
                 return todo
             _refuse(client, settings, todo)
             try:
                 _apply(client, settings, place, todo, wish)
             except BaseException as error:
                 cause = error.__cause__ if isinstance(error, _FailedError) else error
-                note(ok=False, reason=explained(cause).what if isinstance(cause, Exception) else "interrupted")
+                reason = explained(cause).what if isinstance(cause, Exception) else "interrupted"
+                _attempt("The log of releases", lambda: note(ok=False, reason=reason))
                 raise
             note(ok=True)
+            hub_database.remove_old(place.shared / "backups")
             _remove(client, settings, place, todo.remove)
             return todo
     except _FailedError as failed:
         # Without the lock, which the other tree's verb takes.
-        _bring_back(place, before)
+        with interrupts.put_off():
+            _bring_back(place, before)
         raise failed.__cause__ or failed from None
+
+
+def _with_backup(todo: Plan, state: State) -> Plan:
+    """Return a plan that also goes back to another database.
+
+    Raises:
+        DropsondeError: There is no data volume to put it into.
+    """
+    if not state.database:
+        raise DropsondeError(
+            "There is no hub's data on this host, so no database can be put back. Nothing was changed.",
+            next_step="Activate the release first, which makes it; then run the same command again.",
+        )
+    return replace(todo, backup=True)
+
+
+def _attempt(what: str, step: Callable[[], None]) -> None:
+    """Do one of several things that bring a state back; one that fails keeps no other."""
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next one is tried
+        console.warn(f"{what}: this failed as well. {explained(error).what}")
+
+
+def _remember_served(place: Place) -> None:
+    place.remember(replace(place.notes, served=place.notes.served or release_log.now()))
 
 
 class _FailedError(Exception):
@@ -174,8 +195,9 @@ def _refuse(client: docker.DockerClient, settings: Settings, todo: Plan) -> None
     """
     doctor.require_data_mounts(settings, client)
     doctor.require_port_free(settings, client)
-    doctor.require_disk(settings, client)
-    doctor.require_memory()
+    if todo.build or todo.prove:  # the way back must be open on a full machine as well
+        doctor.require_disk(settings, client)
+        doctor.require_memory()
     if "build image science" in todo.build:
         wanted = science.BUILD_GB[settings.science_profile] * 1e9
         science.require_space(client, settings, wanted, f"a build of the {settings.science_profile} profile")
@@ -190,9 +212,9 @@ def _apply(client: docker.DockerClient, settings: Settings, place: Place, todo: 
     copy, migrates = None, False
     if todo.backup:
         copy, migrates = _backed_up(settings, place, tags, wish.database)
-    before, started = place.current, False
-    release.switch(place, place.id)
+    before, hub = place.current, _running_hub(client, settings)
     try:
+        release.switch(place, place.id)
         if wish.database and copy:
             _with_database(client, settings, tags, wish.database)
         undo = (lambda: hub_database.restore(settings, tags["hub"], copy, if_migrated=True)) if copy else _nothing
@@ -201,19 +223,41 @@ def _apply(client: docker.DockerClient, settings: Settings, place: Place, todo: 
             check=lambda: front.check(client, settings),
             before_going_back=undo if migrates else _nothing,
         )
-        started = True
         front.check(client, settings)
     except BaseException as error:
-        release.switch(place, before)
-        went_back = not started and stack.is_serving(client, settings)
-        if copy and (migrates or wish.database) and not went_back:
-            with console.step("Putting the database back"):
-                _stop_hub(client, settings)
-                hub_database.restore(settings, tags["hub"], copy, if_migrated=wish.database is None)
+        with interrupts.put_off():
+            _attempt("The link to the current release", lambda: release.switch(place, before))
+            if copy and (migrates or wish.database):
+                _attempt("The database", lambda: _database_back(client, settings, tags, copy, wish, hub))
         raise _FailedError from error
     if todo.prove and not todo.backup:
         _audit_probe(client, settings, place, tags)
-    place.remember(replace(place.notes, served=place.notes.served or release_log.now()))
+    _remember_served(place)
+
+
+def _running_hub(client: docker.DockerClient, settings: Settings) -> str:
+    """Return the id of the hub's container that runs; empty for none."""
+    return next((str(item["Id"]) for item in health.containers(client, settings, "hub", running=True)), "")
+
+
+def _database_back(
+    client: docker.DockerClient, settings: Settings, tags: Tags, copy: Path, wish: Wish, hub: str
+) -> None:
+    """Put the database back, unless the hub of before is at work with it again already.
+
+    Args:
+        client: The engine.
+        settings: Whose.
+        tags: The release's images.
+        copy: The database as it was.
+        wish: What was asked for.
+        hub: The container that served before; empty for none.
+    """
+    if hub and _running_hub(client, settings) == hub and not wish.database:
+        return
+    console.say("Putting the database back")
+    _stop_hub(client, settings)
+    hub_database.restore(settings, tags["hub"], copy, if_migrated=wish.database is None)
 
 
 def _nothing() -> None:
@@ -257,11 +301,11 @@ def _stop_hub(client: docker.DockerClient, settings: Settings) -> None:
 
 def _bring_back(place: Place, before: str) -> None:
     """Make sure that the release that was current serves; most often it does already."""
-    if not before or before == place.id:
+    if not before:
         return
-    with console.step(f"Making sure that {before} serves"):
-        if release.run_in(place.other(before), "up", "--yes"):
-            console.warn(f"{before} does not start any more, either: see `invoke doctor` and `invoke logs` there.")
+    console.say(f"Making sure that {before} serves")
+    if release.run_in(place.other(before), "up", "--yes"):
+        console.warn(f"{before} does not start any more, either: see `invoke doctor` and `invoke logs` there.")
 
 
 def _remove(client: docker.DockerClient, settings: Settings, place: Place, names: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from rich.console import Console as RichConsole
@@ -22,7 +22,16 @@ from infra.errors import DeclinedError, DropsondeError
 
 # Where nobody reads a terminal, lines are as long as they are: a cut-off name is no name.
 _out = RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
-_err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+
+class _Reader(RichConsole):
+    """A reader who may go away: the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Do nothing, instead of ending the program."""
+
+
+_err = _Reader(stderr=True, highlight=False, soft_wrap=True)
 _running: list[tuple[str, Status | None]] = []
 
 
@@ -45,7 +54,8 @@ def is_terminal() -> bool:
 def say(text: str, *, style: str = "") -> None:
     """Print one line to the reader (stderr); a time stamp goes in front where stderr is no terminal."""
     stamp = "" if _err.is_terminal else time.strftime("%H:%M:%S ")
-    _err.print(stamp + _plain(text), style=style or None)
+    with suppress(OSError):  # the terminal may be gone: what brings a hub back does not depend on it
+        _err.print(stamp + _plain(text), style=style or None)
 
 
 def done(text: str) -> None:

@@ -40,7 +40,7 @@ def _command(settings: Settings, image: str, *arguments: str, with_data: bool = 
 
 
 def backup(settings: Settings, image: str, folder: Path, name: str) -> Path:
-    """Copy the databases as they are now into a file, and remove the oldest of such files.
+    """Copy the databases as they are now into a file.
 
     Args:
         settings: Whose.
@@ -63,9 +63,15 @@ def backup(settings: Settings, image: str, folder: Path, name: str) -> Path:
         source=None,
         target=file,
     )
+    return file
+
+
+def remove_old(folder: Path) -> None:
+    """Remove the oldest backups, and what an interrupted one left."""
     for old in sorted(folder.glob("*-before-*.tar"))[:-KEPT]:
         old.unlink()
-    return file
+    for unfinished in folder.glob(".*-before-*.tar.new"):
+        unfinished.unlink()
 
 
 def rehearse(settings: Settings, image: str, copy: Path) -> bool:
@@ -100,7 +106,7 @@ def restore(settings: Settings, image: str, copy: Path, *, if_migrated: bool = F
     process.pipe(
         _command(settings, image, "undo-migration" if if_migrated else "restore"),
         what=f"The hub's database could not be put back from {copy}.",
-        next_step="Is a disk full? Make room, stop the hub (`invoke down`), and run the rollback again.",
+        next_step="Is a disk full? Make room, then run the same command again: it stops the hub itself.",
         source=copy,
         target=None,
     )

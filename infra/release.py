@@ -153,7 +153,9 @@ def copy_of(place: Place, now: datetime | None = None) -> Place:
     new = place.other(f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}-{ending}")
     unfinished = new.folder.with_name(f".{new.id}")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(place.folder, unfinished, symlinks=True, ignore=shutil.ignore_patterns(*OWN))
+    shutil.copytree(
+        place.folder, unfinished, symlinks=True, ignore=lambda folder, names: _not_copied(place, folder, names)
+    )
     environment = place.folder / ".venv"
     if environment.is_symlink():
         (unfinished / ".venv").symlink_to(environment.readlink())
@@ -161,11 +163,25 @@ def copy_of(place: Place, now: datetime | None = None) -> Place:
     return new
 
 
+def _not_copied(place: Place, folder: str, names: list[str]) -> set[str]:
+    """Return what of a tree's folder is its own: also its private settings, which `take_over` writes, modes and all."""
+    inside = Path(folder).relative_to(place.folder)
+    private = {".env"} if inside == Path() else {"oauth.env"} if inside == Path("hub") else set()
+    if inside.is_relative_to("hub/secrets"):
+        private = set(names) - {"README.md", ".gitignore"}
+    return private | {name for name in names if name in OWN}
+
+
 def run_in(place: Place, *arguments: str) -> int:
     """Run a verb of another release's tree, with our terminal; return its exit code."""
     # That tree has its own environment and settings.
     kept = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    return subprocess.run(["./bootstrap", "invoke", *arguments], cwd=place.folder, env=kept, check=False).returncode
+    with subprocess.Popen(["./bootstrap", "invoke", *arguments], cwd=place.folder, env=kept) as running:
+        while True:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:
+                continue  # the terminal has told it as well: it tidies up, and ends
 
 
 # -- What is kept ------------------------------------------------------------------------------------------------------

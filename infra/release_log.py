@@ -43,9 +43,12 @@ def now() -> str:
 
 
 def write(path: Path, entry: Entry) -> None:
-    """Append one line."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640), "w") as file:
-        file.write(json.dumps(asdict(entry)) + "\n")
+    """Append one line; half a line of before, as after a power cut, stays alone."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640), "r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        torn = end and file.read(1) != b"\n"
+        file.write(b"\n" * bool(torn) + json.dumps(asdict(entry)).encode() + b"\n")
 
 
 def read(path: Path) -> list[Entry]:

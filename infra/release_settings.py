@@ -170,7 +170,8 @@ def open_files(folder: Path) -> list[str]:
     """Return the private files that everybody on the machine may read, one sentence each."""
     secrets = [path for path in (folder / SECRETS).rglob("*") if path.is_file() and path.name != "README.md"]
     closed = [folder / name for name in (".env", PRIVATE) if (folder / name).exists()]
-    keys = [path for path in secrets if path.suffix not in {".pem", ".crt", ".csv", ".txt"}]
+    public = {".pem", ".crt", ".csv", ".txt"}
+    keys = [path for path in secrets if path.suffix not in public or b"PRIVATE KEY" in path.read_bytes()]
     return [
         f"{path.relative_to(folder)} may be read by everybody (mode {path.stat().st_mode & 0o777:03o}): chmod o-rwx."
         for path in closed + keys

@@ -14,8 +14,8 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images
-from infra.errors import DropsondeError
+from infra import build, compose, console, doctor, health, images, interrupts
+from infra.errors import DropsondeError, explained
 from infra.images import Tags
 from infra.settings import Settings
 
@@ -97,7 +97,10 @@ def _go_back(
 ) -> bool:
     """Remove the new hub and start the old one again; return whether that serves."""
     client.api.remove_container(new, force=True)
-    before_going_back()
+    try:
+        before_going_back()
+    except Exception as error:  # noqa: BLE001 - a hub that may serve is better than none
+        console.warn(explained(error).what)
     client.api.start(old)
     try:
         health.wait_healthy(client, settings, old)
@@ -140,7 +143,8 @@ def replace_hub(
             health.wait_healthy(client, settings, new)
             check()
         except BaseException as error:
-            serves = _go_back(client, settings, old["Id"], new, before_going_back)
+            with interrupts.put_off():
+                serves = _go_back(client, settings, old["Id"], new, before_going_back)
             if not isinstance(error, Exception):
                 raise
             raise DropsondeError(

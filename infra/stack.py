@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, reset, science
+from infra import build, compose, console, doctor, health, images, probe, reset, science
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
@@ -113,6 +113,8 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         DeclinedError: People's servers are running, or volumes would die, and nobody agreed.
     """
     tags = images.tags(settings)
+    if not settings.is_probe:
+        probe.remove(client, probe.settings_of(settings))
     doomed = _volumes(client, settings) if volumes else []
     if not doomed and not _removable(client, settings):
         return False

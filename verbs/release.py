@@ -38,7 +38,7 @@ def activate(
     """Let this host serve this tree: build, prove, back up, replace the hub, check; and back if the check fails."""
     place = release.here()
     copy = hub_database.require_backup(place.shared / "backups" / Path(database).name) if database else None
-    wish = Wish(own_settings=own_settings, database=copy, yes=yes)
+    wish = Wish(own_settings=own_settings, database=copy)
     if plan:
         _tell(place, activation.planned(place, wish), json=json, done="Nothing to do: it serves.")
         return

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import docker
 import httpx
@@ -51,7 +52,21 @@ import sqlite3
 database = sqlite3.connect("file:/srv/jupyterhub/data/jupyterhub.sqlite?mode=ro", uri=True)
 print(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 """
+NEWEST_COPY = """
+import glob, os
+print(max(map(os.path.getmtime, glob.glob("/srv/jupyterhub/data/jupyterhub.sqlite.*-*-*"))))
+"""
 COPIES = "import glob; print(len(glob.glob('/srv/jupyterhub/data/jupyterhub.sqlite.*-*-*')))"
+
+
+def assert_migrated_anew(host: Host, client: docker.DockerClient, copies: int) -> None:
+    """See that the failed hub's migration was undone: the hub that serves, of the same JupyterHub, did one of its own.
+
+    Each migration keeps a copy; that of the failed hub was put back.
+    """
+    assert int(host.in_hub(client, COPIES)) == copies + 1
+    began = client.api.inspect_container(host.hub_id(client))["State"]["StartedAt"]
+    assert float(host.in_hub(client, NEWEST_COPY)) > datetime.fromisoformat(began).timestamp()
 
 
 @pytest.fixture(scope="module")
@@ -295,9 +310,7 @@ def test_a_migrated_database_goes_back_with_the_hub(
     late = FAILS_LATE.replace("raise ", f"{BREAKS_GROUPS}  #")
     error = host.refused(host.unpack(next(numbers), hub__config_DOT_d__50_DASH_late_DOT_py=late))
     assert "serves again" in error
-    # The failed hub migrated it, which keeps a copy; that was put back, and the old hub, of the same JupyterHub here,
-    # migrated it once more.
-    assert int(host.in_hub(client, COPIES)) == copies + 1
+    assert_migrated_anew(host, client, copies)
     assert counting.person.is_running()
     counting.assert_unbroken()
 
@@ -311,7 +324,7 @@ def test_a_migrated_database_goes_back_where_no_hub_served(
     error = host.refused(host.unpack(next(numbers), hub__config_DOT_d__50_DASH_late_DOT_py=FAILS_AFTER_MIGRATION))
     assert "Putting the database back" in error
     assert host.current == current
-    assert int(host.in_hub(client, COPIES)) == copies + 1
+    assert_migrated_anew(host, client, copies)
     assert httpx.get(f"{host.url}/hub/login").status_code == 200
 
 

@@ -45,4 +45,6 @@ def apply(c: Any, service: str, token: Path = TOKEN) -> bool:
     # Whatever the site's additions say: the database of people's hub and the site's data are not for this one.
     c.JupyterHub.db_url = f"sqlite:///{DATABASE}"
     c.DropsondeSpawner.data_mounts = []
+    for spawner in (c.DockerSpawner, c.DropsondeSpawner):
+        spawner.volumes, spawner.read_only_volumes, spawner.mounts = {}, {}, []
     return True

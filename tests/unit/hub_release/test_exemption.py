@@ -24,11 +24,14 @@ def test_a_throw_away_service_with_its_secret_has_it(token: Path) -> None:
     c.Authenticator.admin_users = {"ada"}
     c.JupyterHub.db_url = "postgresql://people/hub"
     c.DropsondeSpawner.data_mounts = [{"source": "/data", "target": "/data"}]
+    c.DockerSpawner.volumes = {"/srv/genomes": "/data"}
+    c.DropsondeSpawner.mounts = [{"source": "/srv/genomes", "target": "/more"}]
     assert exemption.apply(c, "dropsonde-probe", token)
     assert c.Authenticator.admin_users == {exemption.ACCOUNT}
     assert c.ApprovalMixin.exempt_admins is True
     assert c.JupyterHub.db_url == "sqlite:////srv/jupyterhub/data/jupyterhub.sqlite"
     assert c.DropsondeSpawner.data_mounts == []
+    assert (c.DockerSpawner.volumes, c.DropsondeSpawner.mounts) == ({}, [])
     assert c.JupyterHub.services == [
         {"name": "site"},
         {"name": exemption.ACCOUNT, "api_token": "0123456789abcdef"},

@@ -118,6 +118,8 @@ def test_the_log_is_read_back_and_half_a_line_is_left_out(place: Place) -> None:
     with place.log.open("a") as file:
         file.write('{"time": "2026')
     assert [item.release for item in release_log.read(place.log)] == [A]
+    release_log.write(place.log, entry(ACTIVATE, C))
+    assert [item.release for item in release_log.read(place.log)] == [A, C]
     later = json.dumps({**vars(entry(ACTIVATE, B)), "more": 1})
     place.log.write_text(later + "\n")
     assert [item.release for item in release_log.read(place.log)] == [B]

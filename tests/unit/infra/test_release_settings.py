@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import release_settings, settings
+from infra import release, release_settings, settings
 from infra.errors import ConfigError
 from infra.release import Place
 from infra.release_settings import HubSettings
@@ -46,6 +46,19 @@ def test_a_release_takes_over_the_settings_with_their_modes(place: Place) -> Non
     assert (place.folder / "hub/environment").read_text() == "APPROVAL=list\n"
     assert (place.folder / "hub/oauth.env").stat().st_mode & 0o777 == 0o600
     assert (place.folder / "hub/secrets/README.md").exists()
+
+
+def test_a_release_with_other_settings_gets_private_files_from_shared_alone(place: Place) -> None:
+    release_settings.take_over(place)
+    # As a copy would be that loses modes and groups.
+    (place.folder / "hub/secrets/more/key").chmod(0o600)
+    (place.shared / "secrets/more/key").chmod(0o640)
+    new = release.copy_of(place)
+    assert not [name for name in (".env", "hub/oauth.env", "hub/secrets/more/key") if (new.folder / name).exists()]
+    assert (new.folder / "hub/secrets/README.md").exists()
+    release_settings.take_over(new)
+    assert release_settings.drift(new) == []
+    assert (new.folder / "hub/secrets/more/key").stat().st_mode & 0o777 == 0o640
 
 
 def test_what_is_gone_from_shared_goes_from_the_release(place: Place) -> None:
