@@ -105,7 +105,7 @@ def test_what_cannot_be_used_is_refused_with_its_name_and_a_next_step(static: Pa
 
 def test_a_picture_that_every_page_would_carry_is_not_large(static: Path) -> None:
     (static / "photo.png").write_bytes(b"x" * (brands.LARGEST_PICTURE + 1))
-    with pytest.raises(BrandError, match="BRAND_LOGO=photo.png has 100 kB"):
+    with pytest.raises(BrandError, match=r"BRAND_LOGO=photo\.png has 100 kB"):
         brands.load({"BRAND_LOGO": "photo.png"}, static)
 
 
