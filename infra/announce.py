@@ -50,7 +50,7 @@ def _clock(wanted: str, today: str) -> datetime:
             return datetime.strptime(day + wanted, form if not day else f"%Y-%m-%d {form}").astimezone()
     try:
         return (datetime.strptime(wanted, "%Y-%m-%d") + timedelta(days=1)).astimezone()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"--until {wanted or '(nothing)'} is no time.", next_step=EXAMPLES) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import docker
 
@@ -55,6 +55,9 @@ def observe(client: docker.DockerClient, settings: Settings) -> Seen:
     here, committed = look_sources.here(), look_sources.committed()
     shared, unplaced = look_sources.of_share(here)
     differences = look.compare(here, look_sources.of_hub(client, settings), committed, "hub")
+    if not look_sources.may_be_edited(client, settings):
+        # Nobody can change an image: what differs was changed here since it was built.
+        differences = [replace(item, kind=OURS) for item in differences]
     differences += look.compare(here, shared, committed, "share")
     return Seen(tuple(differences), tuple(look_stock.edits(client, settings)), tuple(unplaced))
 

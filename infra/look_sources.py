@@ -83,6 +83,17 @@ def of_hub(client: docker.DockerClient, settings: Settings) -> dict[str, bytes]:
     return of_archive(b"".join(pieces), PurePosixPath(IN_HUB).name)
 
 
+def may_be_edited(client: docker.DockerClient, settings: Settings) -> bool:
+    """Return whether the running hub shows a folder that people edit, and not what an image once got from one.
+
+    Raises:
+        DropsondeError: No hub is running.
+    """
+    hub = health.hub_container(client, settings)["Id"]
+    mounts = client.api.inspect_container(hub)["Mounts"]
+    return any(mount["Destination"] == IN_HUB for mount in mounts)
+
+
 def of_share(known: Files, folder: Path = ROOT / "share") -> tuple[dict[str, bytes], list[str]]:
     """Return the files of share/ by where they belong, and the names of those of which that cannot be said."""
     placed: dict[str, bytes] = {}

@@ -173,22 +173,23 @@ def with_same_volume(client: docker.DockerClient, record: Record, tags: Tags) ->
     return None
 
 
-def layers_below_look(client: docker.DockerClient, image: str) -> list[str]:
-    """Return the layers of a notebook image without those of the look and feel; empty for an image that is gone."""
+def below_look(client: docker.DockerClient, image: str) -> tuple[list[str], list[object]] | None:
+    """Return a notebook image without its look: its layers and how it starts; None for one that is gone."""
     try:
-        layers: list[str] = client.api.inspect_image(image)["RootFS"]["Layers"]
+        found = client.api.inspect_image(image)
     except docker.errors.ImageNotFound:
-        return []
-    return layers[:-LOOK_LAYERS]
+        return None
+    start = [found["Config"].get(key) for key in ("Env", "User", "WorkingDir", "Entrypoint", "Cmd", "Volumes")]
+    return found["RootFS"]["Layers"][:-LOOK_LAYERS], start
 
 
 def with_same_programs(client: docker.DockerClient, record: Record, tags: Tags) -> Version | None:
     """Return a checked version that differs from the present tree's by the look and feel only."""
     same = with_same_volume(client, record, tags)
-    wanted = layers_below_look(client, tags["notebook"])
+    wanted = below_look(client, tags["notebook"])
     for version in record.versions.values() if same and wanted else ():
         same_volume = same is not None and version.volume == same.volume and is_whole(client, version)
-        if same_volume and layers_below_look(client, version.notebook_image) == wanted:
+        if same_volume and below_look(client, version.notebook_image) == wanted:
             return version
     return None
 

@@ -18,6 +18,8 @@ PLACE = "hub/environment"
 EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
 ADDRESS = re.compile(r"https?://[^\s@/\"'<>]+(/[^\s\"'<>]*)?")
 LONGEST = {"BRAND_NAME": 60, "BRAND_CONTACT": 200, "BRAND_FOOTER": 300, "BRAND_LOGIN_TEXT": 1000, "BRAND_HELP_URL": 300}
+# Bytes. Every page asks for them, and the one that is shown while nothing else answers carries them.
+LARGEST_PICTURE = 100_000
 
 
 class BrandError(Exception):
@@ -166,6 +168,12 @@ def _picture(environ: Mapping[str, str], name: str, static: Path, kinds: str) ->
         raise BrandError(
             f"{name}={value}: there is no such file.",
             f"Put it into www_custom/hub/static, or correct {name} in {PLACE}.",
+        )
+    size = (static / value).stat().st_size
+    if size > LARGEST_PICTURE:
+        raise BrandError(
+            f"{name}={value} has {size // 1000} kB; every page carries it.",
+            f"Make it smaller than {LARGEST_PICTURE // 1000} kB, or an svg.",
         )
     return value
 

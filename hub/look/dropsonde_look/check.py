@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from jinja2 import Environment, Template, TemplateError, Undefined
+from jinja2 import Environment, Template, TemplateError, TemplateNotFound, Undefined
 
 from . import chains, pages, states, templates, values
 from .brand import Brand
@@ -115,7 +115,12 @@ class Check:
             problem = templates.problem_of(error, self.folder)
             self.add(problem.file, problem.line, problem.text, state.name)
             return
-        self._compare(state, page, _stock_page(state.name, brand, dev_mode=dev_mode))
+        try:
+            measure = _stock_page(state.name, brand, dev_mode=dev_mode)
+        except TemplateError as error:
+            self.add(f"JupyterHub's {state.template}", 0, f"cannot be shown with our seeds: {error}", state.name)
+            return
+        self._compare(state, page, measure)
 
     def _compare(self, state: State, page: Page, measure: Page) -> None:
         found = chains.chain(self.plain, state.template)
@@ -240,7 +245,9 @@ def _stock_page(name: str, brand: Brand, *, dev_mode: bool) -> Page:
     common = _common(lambda path, **_options: f"/hub/static/{path}", brand, dev_mode=dev_mode)
     try:
         return Page(pages.render(_stock(), states.STATES[name], common, Path()))
-    except TemplateError:
+    except TemplateNotFound as error:
+        if error.name != states.STATES[name].template:
+            raise
         return Page("")
 
 

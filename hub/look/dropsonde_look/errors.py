@@ -1,7 +1,7 @@
 """The errors of seeded pages, with what templates read of the real ones.
 
 The real classes bring half of JupyterHub along, which would make the check in the image's build slow;
-tests/unit/look/test_errors.py compares both.
+tests/unit/look/test_seeds.py compares both.
 """
 
 from __future__ import annotations

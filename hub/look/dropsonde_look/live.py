@@ -31,9 +31,12 @@ PAGE = Environment(autoescape=True, enable_async=False).from_string(
   <p>Mend the line and save the file: this page comes back by itself.</p>
   <script>
     const tryAgain = () => window.location.reload();
-    const changes = new EventSource("{{ stream }}");
-    changes.onmessage = tryAgain;
-    changes.onerror = () => setTimeout(tryAgain, 2000);
+    // Within the gallery it is the gallery that listens: a browser has six connections for one hub.
+    if (window === window.top) {
+      const changes = new EventSource("{{ stream }}");
+      changes.onmessage = tryAgain;
+      changes.onerror = () => setTimeout(tryAgain, 2000);
+    }
   </script>
 </body>
 </html>

@@ -12,13 +12,11 @@ from jinja2 import Environment
 
 from . import brand as brands
 from . import templates
-from .brand import Brand
+from .brand import LARGEST_PICTURE, Brand
 from .states import State
 
 AWAY = "away.html"
-KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon"}
-# A page that is shown while nothing else answers carries its pictures; larger ones would make it slow.
-LARGEST_PICTURE = 100_000
+KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 def data_address(picture: Path) -> str:

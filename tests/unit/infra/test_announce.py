@@ -44,7 +44,9 @@ def test_a_time_is_that_of_this_machines_clock(text: str, expected: str) -> None
     assert announce.shown(announce.parse_until(text, NOW)) == expected
 
 
-@pytest.mark.parametrize("text", ["25:00", "18", "soon", "2026-13-01", "2026-11-30 18", "-2h", "2w", "99999h"])
+@pytest.mark.parametrize(
+    "text", ["25:00", "18", "soon", "2026-13-01", "2026-11-30 18", "-2h", "2w", "99999h", "9999-12-31"]
+)
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         announce.parse_until(text, NOW)

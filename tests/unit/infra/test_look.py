@@ -8,15 +8,17 @@ import subprocess
 import tarfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from infra import look, look_pull, look_sources, look_stock
+from infra import look, look_pull, look_sources, look_stock, settings
 from infra.errors import UsageError
 from infra.look import BOTH, OURS, TO_PULL, Difference
 from infra.look_pull import Seen
 from infra.look_stock import StockEdit
 
+SETTINGS = settings.load({}, Path("/nonexistent"))
 KNOWN = {"templates/home.html": b"", "templates/parts/footer.html": b"", "static/logo.svg": b"", "errors/503.html": b""}
 
 
@@ -146,6 +148,23 @@ def test_the_last_commit_is_read_as_it_was(tmp_path: Path, monkeypatch: pytest.M
         subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True)
     file.write_bytes(b"changed since")
     assert look_sources.committed() == {"static/logo.png": b"\x89PNG\r\n\0"}
+
+
+@pytest.mark.parametrize(("mounts", "kind"), [([look_sources.IN_HUB], TO_PULL), (["/srv/jupyterhub/data"], OURS)])
+def test_what_an_image_has_was_never_changed_there(
+    monkeypatch: pytest.MonkeyPatch, mounts: list[str], kind: str
+) -> None:
+    mounted = {"Mounts": [{"Destination": place} for place in mounts]}
+    client = SimpleNamespace(api=SimpleNamespace(inspect_container=lambda _hub: mounted))
+    monkeypatch.setattr(look_sources.health, "hub_container", lambda *_: {"Id": "hub"})
+    committed = {"templates/home.html": b"newer"}
+    for name, found in (("here", committed), ("committed", committed)):
+        monkeypatch.setattr(look_sources, name, lambda found=found: found)
+    monkeypatch.setattr(look_sources, "of_hub", lambda *_: {"templates/home.html": b"older"})
+    monkeypatch.setattr(look_sources, "of_share", lambda _here: ({}, []))
+    monkeypatch.setattr(look_stock, "edits", lambda *_: [])
+    [found] = look_pull.observe(client, SETTINGS).differences  # type: ignore[arg-type]
+    assert found.kind == kind
 
 
 # -- What is brought ---------------------------------------------------------------------------------------------------

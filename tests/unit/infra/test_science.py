@@ -125,12 +125,14 @@ def test_an_incomplete_version_is_refused_with_what_to_do() -> None:
 class Layered(Engine):
     """An engine that also knows the layers of its images."""
 
-    def __init__(self, layers: dict[str, list[str]], volumes: set[str]) -> None:
+    def __init__(self, layers: dict[str, list[str]], volumes: set[str], path: str = "/opt/bin") -> None:
         super().__init__(WITH_SCIENCE, volumes)
         self.layers = layers
+        self.paths = {TAGS["notebook"]: path}
 
     def inspect_image(self, tag: str) -> dict[str, Any]:
-        return super().inspect_image(tag) | {"RootFS": {"Layers": self.layers.get(tag, [])}}
+        started = {"Env": [f"PATH={self.paths.get(tag, '/opt/bin')}"], "User": "jovyan"}
+        return super().inspect_image(tag) | {"RootFS": {"Layers": self.layers.get(tag, [])}, "Config": started}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +150,12 @@ def test_an_image_with_another_look_and_the_same_programs(layers: list[str], vol
     engine = Layered({TAGS["notebook"]: layers, FIRST.notebook_image: known}, volumes)
     found = science.with_same_programs(engine, record(IDS[0]), TAGS)  # type: ignore[arg-type]
     assert (found.id if found else "") == (FIRST.id if alike else "")
+
+
+def test_an_image_that_starts_in_another_way_is_another_one() -> None:
+    layers = ["base", "programs", "etc", "templates", "labextension"]
+    engine = Layered({TAGS["notebook"]: layers, FIRST.notebook_image: layers}, {FIRST.volume}, path="/opt/bni")
+    assert science.with_same_programs(engine, record(IDS[0]), TAGS) is None  # type: ignore[arg-type]
 
 
 def test_the_look_is_what_the_notebook_image_gets_last() -> None:

@@ -103,6 +103,12 @@ def test_what_cannot_be_used_is_refused_with_its_name_and_a_next_step(static: Pa
     assert "hub/environment" in caught.value.next_step
 
 
+def test_a_picture_that_every_page_would_carry_is_not_large(static: Path) -> None:
+    (static / "photo.png").write_bytes(b"x" * (brands.LARGEST_PICTURE + 1))
+    with pytest.raises(BrandError, match=r"BRAND_LOGO=photo\.png has 100 kB"):
+        brands.load({"BRAND_LOGO": "photo.png"}, static)
+
+
 def test_people_ask_whom_the_approval_names_where_the_brand_names_nobody(static: Path) -> None:
     assert brands.load({"APPROVAL_CONTACT": "The office, room 3"}, static).contact == "The office, room 3"
     both = {"APPROVAL_CONTACT": "office@example.org", "BRAND_CONTACT": "help@example.org"}

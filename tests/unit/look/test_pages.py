@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dropsonde_look import pages, states, templates, values
-from dropsonde_look.brand import Brand, BrandError
+from dropsonde_look.brand import LARGEST_PICTURE, Brand, BrandError
 from dropsonde_look.export import Export
 from dropsonde_look.seeds import NASTY, RIGHT_TO_LEFT
 
@@ -43,7 +43,7 @@ def test_the_proxys_page_has_the_sites_brand_and_no_markup_of_its_texts(home: Pa
 
 def test_pictures_within_a_page(tmp_path: Path) -> None:
     (tmp_path / "small.png").write_bytes(b"png")
-    (tmp_path / "large.png").write_bytes(b"x" * (pages.LARGEST_PICTURE + 1))
+    (tmp_path / "large.png").write_bytes(b"x" * (LARGEST_PICTURE + 1))
     assert pages.data_address(tmp_path / "small.png") == f"data:image/png;base64,{base64.b64encode(b'png').decode()}"
     assert pages.data_address(tmp_path / "large.png") == ""
     assert pages.data_address(tmp_path / "none.png") == ""
@@ -58,6 +58,19 @@ def test_names_are_shown_as_names(custom: Path, name: str) -> None:
     assert "<script>alert(1)" not in page
     assert ("&lt;script&gt;alert(1)" in page) is (name == "home-nasty-name")
     assert (RIGHT_TO_LEFT in page) is (name == "home-right-to-left")
+
+
+def test_about_an_approval_its_own_people_are_asked(custom: Path) -> None:
+    made_by = templates.environment(custom / "templates")
+    brand = Brand(contact="it@example.org")
+    for name, asked in (("denied", "data@example.org"), ("error-403", "it@example.org")):
+        common = values.common(lambda path, **_: path, dev_mode=True, brand=brand, approval_contact="data@example.org")
+        common["site_announcement"] = lambda: None
+        page = pages.render(made_by, states.STATES[name], common, custom / "static")
+        assert f'Whom to ask: <a href="mailto:{asked}">{asked}</a>' in page
+    common["brand"] = Brand(contact="")
+    common["approval_contact"] = "room 12"
+    assert "Whom to ask: room 12<" in pages.render(made_by, states.STATES["denied"], common, custom / "static")
 
 
 def test_all_pages_as_files_find_what_they_ask_for(custom: Path) -> None:
