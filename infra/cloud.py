@@ -155,7 +155,8 @@ def connect(cloud: str) -> Connection:
 
 
 def _ports_and_groups(connection: Connection, service: str) -> Iterator[Resource]:
-    mine = {"description": label(service)}
+    # An admin of the cloud sees other projects' as well.
+    mine = {"description": label(service), "project_id": connection.current_project_id}
     for address in connection.network.ips(**mine):
         yield Resource("floating IP", address.id, address.floating_ip_address, address.status)
     for port in connection.network.ports(**mine):

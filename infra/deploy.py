@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra import console, inventory, playbook, source
-from infra.errors import DeclinedError
+from infra.errors import DeclinedError, DropsondeError
 
 KEPT = "people's homes, the hub's database, audit log and backups, the libraries, images and certificate"
 LOST = "the hub and everybody's running servers, its releases, settings and TLS front"
+SERVER_KEPT = "the data volume with people's homes, the hub's database, audit log, libraries and images"
+SERVER_LOST = "the server with all that runs on it, its address, certificate, settings and backups of the database"
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def look(name: str, *, allow_dirty: bool) -> list[str]:
         from infra import cloud_checks  # its library is only there once `deploy_tools.ensure` has been called
 
         planned = cloud_checks.look(target.variables)
-        if any(line.startswith("create server") for line in planned):
-            return [*planned, "everything that follows on the new server"]
+        if planned:
+            # The server is not there, off, or not known yet: nobody can look at it.
+            return [*planned, "everything that follows on the server"]
     found = playbook.run("plan.yml", name, _command(name, allow_dirty=allow_dirty))
     return planned + plan(observed(found.facts), digest, str(target.variables.get("hub_domain", "")))
 
@@ -107,11 +110,19 @@ def teardown(name: str, *, volumes: bool, yes: bool) -> list[str]:
         DropsondeError: It failed; the same command goes on where this stopped.
     """
     target = inventory.read(name)
-    console.warn(f"{name} ({target.address or 'no address yet'}): this takes away {LOST}.")
+    server = "openstack_cloud" in target.variables
+    if server and not volumes and not int(target.variables.get("openstack_data_gb") or 0):
+        raise DropsondeError(
+            f"{name} has no data volume: people's homes and the hub's database are on the server itself.",
+            seen="openstack_data_gb is 0, and a teardown deletes the server.",
+            next_step=f"Save them, then: invoke teardown --host {name} --volumes",
+        )
+    lost, kept = (SERVER_LOST, SERVER_KEPT) if server else (LOST, KEPT)
+    console.warn(f"{name} ({target.address or 'no address yet'}): this takes away {lost}.")
     if volumes:
-        console.warn(f"It also deletes {KEPT}. Nobody can bring them back.")
+        console.warn(f"It also deletes {kept}. Nobody can bring them back.")
     else:
-        console.say(f"Kept: {KEPT}; the next deploy finds them.")
+        console.say(f"Kept: {kept}; the next deploy finds them.")
     if not yes and console.ask(f"Type {name} to go on: ") != name:
         raise DeclinedError("Not done: that was not the host's name. Nothing was changed.")
     command = f"invoke teardown --host {name}{' --volumes' if volumes else ''}"

@@ -62,6 +62,25 @@ def _ansible_inventory(*arguments: str) -> Any:
     return json.loads(output)
 
 
+def _require_own_name(name: str, hosts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a second server of the same name in a cloud: what is there is found by its service's name.
+
+    Raises:
+        ConfigError: Another host of the inventory has it.
+    """
+
+    def place(host: str) -> tuple[str, str]:
+        return str(hosts[host].get("openstack_cloud", "")), str(hosts[host].get("service_name", ""))
+
+    twins = [other for other in hosts if other != name and place(other)[0] and place(other) == place(name)]
+    if twins:
+        raise ConfigError(
+            f"{name} and {twins[0]} would be the same server: both are {place(name)[1]} in the cloud {place(name)[0]}.",
+            seen=str(HOSTS.relative_to(ROOT)),
+            next_step=f"Give {name} a service_name of its own.",
+        )
+
+
 @functools.cache
 def read(name: str) -> Target:
     """Return a host of the inventory.
@@ -85,6 +104,7 @@ def read(name: str) -> Target:
             next_step=f"Name one: --host {known[0] if known else 'NAME'}",
         )
     variables = listed["_meta"]["hostvars"][name]
+    _require_own_name(name, listed["_meta"]["hostvars"])
     service = str(variables.get("service_name", ""))
     key = str(variables.get("ansible_ssh_private_key_file", ""))
     return Target(

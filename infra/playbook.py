@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ QUIET = ("Validating arguments", "Put changes into force", "Make the server")
 
 KINDS = {cls.exit_code: cls for cls in (LockedError, ConfigError)}
 
-# What ssh, sudo and apt say, what that means, and what to do.
-MEANINGS = (
+# What ssh says, what that means, and what to do.
+CONNECTION = (
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "{host} shows another key than the one that is known: it was rebuilt, or somebody is in between.",
@@ -67,6 +67,9 @@ MEANINGS = (
         "{host} cannot be reached, or the connection was lost.",
         "Check that it runs and that its firewall lets you in on the port of SSH, then run the same command again.",
     ),
+)
+# What sudo and apt say on a host that was reached.
+MEANINGS = (
     (
         r"[Mm]issing sudo password|a password is required|not in the sudoers file|may not run sudo",
         "The user on {host} may not use sudo without a password.",
@@ -91,6 +94,7 @@ class Failure:
         role: Its role; empty if it belongs to none.
         message: What it said.
         code: Exit code of the program that it ran, 0 if it ran none.
+        unreachable: Whether it did not run, because the host could not be reached.
     """
 
     host: str
@@ -98,6 +102,7 @@ class Failure:
     role: str
     message: str
     code: int = 0
+    unreachable: bool = False
 
 
 @dataclass
@@ -119,7 +124,7 @@ class Progress:
     _steps: ExitStack = field(default_factory=ExitStack)
 
     def take(self, event: Mapping[str, Any]) -> bool:
-        """Take one event into account, and show it; True keeps nothing of it on the disk."""
+        """Take one event into account, and show it."""
         data = event.get("event_data", {})
         kind = event.get("event", "")
         if kind == "playbook_on_task_start":
@@ -132,7 +137,7 @@ class Progress:
         elif kind in {"runner_on_ok", "runner_item_on_ok"}:
             self._done(data)
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
-            self.failure = failure(data)
+            self.failure = replace(failure(data), unreachable=kind == "runner_on_unreachable")
         return True
 
     def _begin(self, role: str, task: str) -> None:
@@ -200,12 +205,15 @@ def error_of(failed: Failure, command: str) -> DropsondeError:
         seen = process.tail("\n".join(part for part in (where, ours.seen) if part))
         kind = KINDS.get(failed.code, DropsondeError)
         return kind(f"{failed.host}: {ours.what}", seen=seen, next_step=f"{ours.next_step} {again}".strip())
-    for pattern, what, next_step in MEANINGS:
+    advised = "Next:" in failed.message and not failed.unreachable
+    for pattern, what, next_step in () if advised else (*(CONNECTION * failed.unreachable), *MEANINGS):
         if re.search(pattern, failed.message):
             what, next_step = (text.format(host=failed.host) for text in (what, next_step))
             return DropsondeError(what, seen=f"{where}\n{process.tail(failed.message, 8)}", next_step=next_step)
     seen, _, advice = failed.message.rpartition("Next:")
-    if not seen:
+    if "censored" in failed.message or not failed.message:
+        seen, advice = "What it said is private.", "Is the disk full? Are all private settings plain values?"
+    elif not seen:
         seen, advice = failed.message, "Mend what it says."
     kind = KINDS.get(failed.code, DropsondeError)
     what = f"{failed.host}: {failed.task[:1].lower()}{failed.task[1:].rstrip('?')}: this failed."

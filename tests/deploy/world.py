@@ -53,7 +53,8 @@ class World:
         self.base = base
         self.folder = folder
         self.suite = suite
-        self.names = {"hub": f"{settings.service_name[:17]}-a", "two": f"{settings.service_name[:17]}-b"}
+        # One before and one after "dropsonde" by name.
+        self.names = {"hub": f"a-{settings.service_name[:17]}", "two": f"{settings.service_name[:17]}-b"}
         self.domains = {"hub": f"hub.{DOMAIN}", "two": f"two.{DOMAIN}"}
         self.key = make_key(folder)
         self._stack = ExitStack()

@@ -17,8 +17,10 @@ def event(kind: str, **data: Any) -> dict[str, Any]:
     return {"event": kind, "event_data": data}
 
 
-def failed(message: str, code: int = 0, task: str = "Install the engine") -> DropsondeError:
-    return playbook.error_of(Failure("hub", task, "docker", message, code), COMMAND)
+def failed(
+    message: str, code: int = 0, task: str = "Install the engine", *, unreachable: bool = False
+) -> DropsondeError:
+    return playbook.error_of(Failure("hub", task, "docker", message, code, unreachable), COMMAND)
 
 
 def test_steps_are_phases_not_tasks(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,10 +107,22 @@ def test_what_a_failed_task_says(result: dict[str, Any], message: str) -> None:
     ],
 )
 def test_usual_troubles_have_their_remedy(message: str, what: str, next_step: str) -> None:
-    error = failed(message)
+    on_host = any(word in message for word in ("sudo", "space"))
+    error = failed(message, unreachable=not on_host)
     assert what in error.what
     assert next_step in error.next_step
     assert "docker : Install the engine" in error.seen
+
+
+def test_what_a_reached_host_says_of_other_connections_is_not_about_ours() -> None:
+    error = failed("Fetching http://hub: Connection refused\nNext: let port 80 be reached", task="Get a certificate")
+    assert "cannot be reached" not in error.what
+    assert error.next_step.startswith("let port 80 be reached")
+    assert "cannot be reached" not in failed("Cannot reach deb.example.org: Network is unreachable").what
+
+
+def test_what_is_private_is_said_to_be() -> None:
+    assert "private" in failed("").seen
 
 
 def test_a_check_of_ours_says_what_to_do() -> None:
