@@ -145,6 +145,8 @@ def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
         found.append(f"OAUTH_PROVIDER={provider} proves nobody to be anybody: name a provider.")
     needed = OAUTH + (DACO if (hub.public.get("APPROVAL") or "daco") == "daco" else ())
     missing = [name for name in needed if not hub.private.get(name)]
+    if needed != OAUTH and not hub.public.get("DACO_URL"):
+        found.append("Missing in hub_environment: DACO_URL, or another APPROVAL.")
     if missing:
         found.append(f"Missing in oauth.env: {', '.join(missing)}.")
     examples = [name for name, value in hub.private.items() if PLACEHOLDER.fullmatch(value)]
