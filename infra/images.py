@@ -60,6 +60,7 @@ CATALOG = (
             "hub/look/dropsonde_look",
             "hub/release/dropsonde_release",
             "www_custom/hub",
+            "www_custom/notebook/templates",
         ),
         parent="hub-core",
     ),

@@ -115,6 +115,8 @@ class Check:
             problem = templates.problem_of(error, self.folder)
             self.add(problem.file, problem.line, problem.text, state.name)
             return
+        if state.of_notebook:
+            return  # Jupyter's own pages ask for nothing
         try:
             measure = _stock_page(state.name, brand, dev_mode=dev_mode)
         except TemplateError as error:
@@ -187,7 +189,8 @@ class Check:
         while frame is not None:
             template = frame.f_globals.get("__jinja_template__")
             if isinstance(template, Template):
-                if not (template.filename and Path(template.filename).is_relative_to(self.folder)):
+                file = Path(template.filename or "")
+                if not any(file.is_relative_to(ours) for ours in (self.folder, templates.NOTEBOOK)):
                     return None
                 return shown(template.filename, self.folder), template.get_corresponding_lineno(frame.f_lineno)
             frame = frame.f_back

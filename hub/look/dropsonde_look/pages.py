@@ -58,11 +58,23 @@ def render(made_by: Environment, state: State, common: Mapping[str, Any], static
     if state.template == AWAY:
         return templates.render(made_by, AWAY, away_values(common["brand"], static))
     values = {**common, **state.values}
+    if state.of_notebook:
+        return _notebook_error(made_by, state, values)
     page = templates.render(made_by, state.template, values)
     if state.name == "admin":
         # Its program asks the seeded API instead of the hub's.
         page = page.replace('base_url: "/hub/"', 'base_url: "/hub/look/"')
     return page
+
+
+def _notebook_error(made_by: Environment, state: State, values: Mapping[str, Any]) -> str:
+    """Return an error page of a notebook server, which finds pictures by the address of the hub's home."""
+    brand: Brand = values["brand"]
+    hub = values["static_url"](f"look/{brand.favicon}").partition("static/")[0] or "./"
+    for picture in filter(None, (brand.logo, brand.logo_dark)):
+        values["static_url"](f"look/{picture}")  # an export takes along what is asked for
+    given = {**values, "dropsonde": brand.for_notebooks(), "hub_control_panel_url": f"{hub}home"}
+    return templates.render(templates.notebook_environment(made_by.undefined), state.template, given)
 
 
 if __name__ == "__main__":

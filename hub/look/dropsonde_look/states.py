@@ -45,6 +45,7 @@ class State:
         template: The file that renders it.
         values: What its handler gives to the template besides what every page gets.
         status: The HTTP status with which people meet it.
+        of_notebook: Whether a notebook server shows it, and not the hub.
     """
 
     name: str
@@ -52,6 +53,7 @@ class State:
     template: str
     values: Values = field(default_factory=dict)
     status: int = 200
+    of_notebook: bool = False
 
 
 def _all() -> list[State]:
@@ -175,6 +177,26 @@ def _all() -> list[State]:
         State("error-500", "Internal error", "error.html", values.error(500, "", text="Internal Server Error"), 500),
         State("error-503", "Server does not answer", "error.html", values.proxy_error(), 503),
         State("away", "The proxy, while the hub is replaced", "away.html", {}, 503),
+        State(
+            "notebook-403", "Notebook: not allowed", "error.html", values.notebook_error(403, "Forbidden"), 403, True
+        ),
+        State("notebook-404", "Notebook: no such page", "404.html", values.notebook_error(404, "Not Found"), 404, True),
+        State(
+            "notebook-500",
+            "Notebook: internal error",
+            "error.html",
+            values.notebook_error(500, "Internal Server Error", "The kernel's folder cannot be read."),
+            500,
+            True,
+        ),
+        State(
+            "notebook-branded",
+            "Notebook: a site's own brand",
+            "error.html",
+            values.notebook_error(500, "Internal Server Error") | {"brand": BRANDED},
+            500,
+            True,
+        ),
     ]
 
 

@@ -27,6 +27,9 @@ HOME = Path("/srv/jupyterhub")
 OURS = HOME / "www_custom/templates"
 SHOWN_AS = "www_custom/hub/templates"
 """Where our templates are for people who edit them: in the repository."""
+NOTEBOOK = HOME / "notebook_templates"
+"""Those of the error pages that people's notebook servers show."""
+NOTEBOOK_SHOWN_AS = "www_custom/notebook/templates"
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +57,8 @@ def shown(file: str | None, folder: Path = OURS) -> str:
     path = Path(file)
     if path.is_relative_to(folder):
         return f"{SHOWN_AS}/{path.relative_to(folder)}"
+    if path.is_relative_to(NOTEBOOK):
+        return f"{NOTEBOOK_SHOWN_AS}/{path.relative_to(NOTEBOOK)}"
     return f"JupyterHub's {path.name}" if path.is_relative_to(STOCK) else str(path)
 
 
@@ -73,12 +78,18 @@ def environment(
     return Environment(loader=loader, autoescape=True, undefined=undefined)
 
 
+def notebook_environment(undefined: type[Undefined] = Undefined) -> Environment:
+    """Return what renders the error pages of notebook servers, without Jupyter's own."""
+    return Environment(loader=FileSystemLoader(str(NOTEBOOK)), autoescape=True, undefined=undefined)
+
+
 def problem_of(error: Exception, folder: Path = OURS) -> Problem:
     """Return where in a template an error came from: the innermost line of ours, else of JupyterHub's."""
     if isinstance(error, TemplateSyntaxError):
         return Problem(shown(error.filename, folder), error.lineno, str(error.message))
     frames = traceback.extract_tb(error.__traceback__)
-    within = [item for item in frames if Path(item.filename).is_relative_to(folder)]
+    ours = (folder, NOTEBOOK)
+    within = [item for item in frames if any(Path(item.filename).is_relative_to(place) for place in ours)]
     within = within or [item for item in frames if Path(item.filename).is_relative_to(STOCK)]
     text = str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
     if not within:

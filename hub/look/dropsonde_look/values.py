@@ -50,6 +50,11 @@ def home(server: Server | None = None, **more: Any) -> Values:
     }
 
 
+def notebook_error(status: int, text: str, message: str = "") -> Values:
+    """Return what a notebook server's error page gets from Jupyter Server."""
+    return {"status_code": status, "status_message": text, "message": message, "base_url": f"/user/{seeds.NAME}/"}
+
+
 def error(status: int, message: str, *, text: str = "", exception: Any = None, html: str = "", **more: Any) -> Values:
     """Return what an error's page gets."""
     return {

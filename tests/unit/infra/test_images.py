@@ -44,6 +44,7 @@ def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
         ("www_custom/hub/templates/page.html", {"hub"}),
         ("hub/look/dropsonde_look/check.py", {"hub"}),
         ("www_custom/notebook/labextension/package.json", {"notebook"}),
+        ("www_custom/notebook/templates/error.html", {"hub", "notebook"}),
         ("hub/requirements.txt", {"hub-core", "hub"}),
         ("hub/proxy/start", {"proxy"}),
         ("www_custom/hub/errors/503.html", {"hub", "proxy"}),

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dropsonde_look import templates
 from dropsonde_look.check import Check
 
 from infra.settings import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notebooks' error pages are the repository's."""
+    monkeypatch.setattr(templates, "NOTEBOOK", ROOT / "www_custom/notebook/templates")
 
 
 @pytest.fixture

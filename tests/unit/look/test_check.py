@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dropsonde_look import check
+from dropsonde_look import check, templates
 
 LOGIN = "www_custom/hub/templates/login.html"
 OWN_FORM = """{% extends "templates/login.html" %}
@@ -153,3 +154,15 @@ def test_the_program_ends_with_1_and_says_why_where_and_reads_archives(
     assert check.main(["-"]) == 1
     assert capsys.readouterr().out.startswith("www_custom/hub/templates/logout.html:2: the block none")
     assert check.main([str(custom), "--always-succeed"]) == 0
+
+
+def test_the_notebooks_error_pages_are_looked_at_as_well(
+    problems: Callable[[], list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(templates.NOTEBOOK, tmp_path / "notebook")
+    monkeypatch.setattr(templates, "NOTEBOOK", tmp_path / "notebook")
+    page = tmp_path / "notebook/error.html"
+    page.write_text(page.read_text().replace("{{ status_message }}", "{{ status_massage }}"))
+    (problem,) = problems()
+    assert problem.startswith("www_custom/notebook/templates/error.html:")
+    assert "status_massage" in problem
