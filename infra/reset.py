@@ -20,7 +20,8 @@ from infra.images import Tags
 from infra.settings import Settings
 
 STANDING_BY = "The new hub is ready and waits for the old one to end."
-STANDBY_SECONDS = 60
+# Half a second usually; on a machine whose disk is busy with builds it has taken more than a minute.
+STANDBY_SECONDS = 180
 STOP_SECONDS = 5
 # A hub that stands by must not start again and again when its configuration is wrong.
 ONCE: Any = {"Name": "no", "MaximumRetryCount": 0}
