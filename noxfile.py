@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin", "attack"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -158,6 +158,13 @@ def signin(session: nox.Session) -> None:
     """Signing in as in production: a real OpenID Connect provider and a DACO service beside the hub, and a browser."""
     _with_browser(session)
     _pytest(session, "tests/signin", group="e2e")
+
+
+@nox.session
+def attack(session: nox.Session) -> None:
+    """Each line of SECURITY.md's threat model as an attack on the production stack, from where the attacker stands."""
+    _with_engine(session)
+    _pytest(session, "tests/attack", group="e2e")
 
 
 @nox.session

@@ -1,0 +1,74 @@
+"""What the attacks share: the production stack with a real sign-in, two people in it, and a hub that was taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import docker
+import httpx
+import pytest
+
+from tests.attack.attacker import HijackedHub, Insider
+from tests.attack.watch import Watch
+from tests.conftest import describe
+from tests.signin.conftest import _site, arrive, site  # noqa: F401 - fixtures
+from tests.signin.hubsite import Site
+
+
+def _insider(where: Site, name: str) -> Iterator[Insider]:
+    email = where.email(name)
+    where.daco.approve(email)
+    person = Insider(where, email)
+    try:
+        yield person
+    finally:
+        with suppress(httpx.HTTPError):
+            where.remove(person.user_name)
+        person.http.close()
+
+
+@pytest.fixture(scope="session")
+def _alice(_site: Site) -> Iterator[Insider]:  # noqa: F811 - the fixture, not the import
+    yield from _insider(_site, "alice")
+
+
+@pytest.fixture(scope="session")
+def _bob(_site: Site) -> Iterator[Insider]:  # noqa: F811
+    yield from _insider(_site, "bob")
+
+
+@pytest.fixture
+def alice(site: Site, _alice: Insider) -> Insider:  # noqa: F811
+    """The attacker: approved, her server runs, and she has its terminal."""
+    return _alice.ensure_running()
+
+
+@pytest.fixture
+def bob(site: Site, _bob: Insider) -> Insider:  # noqa: F811
+    """Her neighbour, whose server runs as well."""
+    return _bob.ensure_running()
+
+
+@pytest.fixture
+def hub(site: Site, client: docker.DockerClient) -> HijackedHub:  # noqa: F811
+    """The hub's container in the hands of an attacker."""
+    return HijackedHub(site, client)
+
+
+@pytest.fixture
+def watch(bob: Insider) -> Callable[[str], Watch]:
+    """What checks that the hub and bob's server answer while an attack of some name goes on."""
+    return lambda attack: Watch(bob, attack)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add logs of the containers to the report of a failed attack."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    where = getattr(item, "funcargs", {}).get("site")
+    if report.failed and where:
+        with suppress(docker.errors.DockerException):
+            report.sections.append(("containers", describe(where.name)))

@@ -1,0 +1,105 @@
+"""What others see of a hub while somebody attacks it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+
+import httpx
+
+from tests.attack.attacker import Insider
+from tests.conftest import artifact
+
+PACE = 0.1
+# Seconds after which somebody who waits has given up.
+PATIENCE = 10.0
+
+
+@dataclass
+class Seen:
+    """What a polling client saw during one attack.
+
+    Attributes:
+        failed: Answers that were not 200, and why.
+        hub: Seconds of each answer of /hub/health.
+        neighbour: Seconds of each answer of somebody else's notebook server.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    hub: list[float] = field(default_factory=list)
+    neighbour: list[float] = field(default_factory=list)
+
+    @property
+    def p95(self) -> float:
+        """Seconds within which 95 of 100 answers of the hub came."""
+        return percentile(self.hub)
+
+
+def percentile(times: list[float]) -> float:
+    """Return the 95th percentile, NaN for too few values."""
+    return statistics.quantiles(times, n=20)[-1] if len(times) > 1 else float("nan")
+
+
+class Watch:
+    """Polls the hub and a neighbour's server all the while; both must go on answering.
+
+    `with Watch(neighbour, "fork bomb") as seen:` fails at its end if one of them did not.
+    """
+
+    def __init__(self, neighbour: Insider, attack: str) -> None:
+        self.neighbour = neighbour
+        self.attack = attack
+        self.seen = Seen()
+        self._ended = threading.Event()
+        status = f"{neighbour.path}/api/status"
+        # Made before the attack begins: a token costs a request.
+        headers = {"Authorization": f"token {neighbour.token}"}
+        self._threads = [
+            threading.Thread(target=self._poll, args=("/hub/health", {}, self.seen.hub), daemon=True),
+            threading.Thread(target=self._poll, args=(status, headers, self.seen.neighbour), daemon=True),
+        ]
+
+    def _poll(self, path: str, headers: dict[str, str], times: list[float]) -> None:
+        with httpx.Client(base_url=self.neighbour.url, headers=headers, timeout=PATIENCE, trust_env=False) as http:
+            while not self._ended.wait(PACE):
+                begun = time.monotonic()
+                try:
+                    answer = http.get(path)
+                except httpx.HTTPError as error:
+                    self.seen.failed.append(f"{path}: {error!r}")
+                else:
+                    times.append(time.monotonic() - begun)
+                    if answer.status_code != 200:
+                        self.seen.failed.append(f"{path}: {answer.status_code}")
+
+    def __enter__(self) -> Seen:
+        for thread in self._threads:
+            thread.start()
+        return self.seen
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        keep(self.attack, self.seen)
+        if kind is None:
+            assert not self.seen.failed, self.seen.failed[:5]
+            assert self.seen.hub, "the hub was never asked"
+            assert self.seen.neighbour, "the neighbour's server was never asked"
+
+
+def keep(attack: str, seen: Seen) -> None:
+    """Write what was seen to artifacts/attack/health.json, for docs/figures.md."""
+    file = artifact("attack") / "health.json"
+    file.parent.mkdir(exist_ok=True)
+    told = json.loads(file.read_text()) if file.exists() else {}
+    told[attack] = {
+        "answers": {name: len(times) for name, times in asdict(seen).items() if name != "failed"},
+        "failed": len(seen.failed),
+        "hub_p95_seconds": round(seen.p95, 4),
+        "neighbour_p95_seconds": round(percentile(seen.neighbour), 4),
+    }
+    file.write_text(json.dumps(told, indent=2) + "\n")
