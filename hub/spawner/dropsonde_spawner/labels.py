@@ -9,6 +9,7 @@ USER = "dropsonde.user"
 ACCOUNT = "dropsonde.account"
 SERVER = "dropsonde.server"
 VERSION = "dropsonde.version"
+PROFILE = "dropsonde.profile"
 
 NOTEBOOK = "notebook"
 HOME = "home"
