@@ -90,6 +90,7 @@ def lint(session: nox.Session) -> None:
     session.run(
         "mypy",
         "hub/spawner/dropsonde_spawner",
+        "hub/guard/dropsonde_guard",
         "hub/auth_daco/dropsonde_auth",
         "hub/look/dropsonde_look",
         "hub/release/dropsonde_release",

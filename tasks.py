@@ -25,7 +25,7 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke engine    a Docker Engine with compose and buildx; installed and started if you agree
   invoke up        build what is missing, start the hub, say where to log in      (so, at first: invoke engine up)
   invoke status    who is running, since when, memory, volumes
-  invoke logs      what the hub and its proxy say, or one user's server           [--of NAME] [--follow]
+  invoke logs      what the hub and its services say, or one user's server        [--of NAME] [--follow]
 
   invoke reset     after a change in hub/ or www_custom/hub/: a new hub, while people go on working
   invoke dshell    a root shell in the running hub; share/ is a folder between you and it
@@ -74,7 +74,7 @@ def engine_(context: Context, check: bool = False, yes: bool = False) -> None:
     help={
         "plan": "Print what would be built, and stop.",
         "no_cache": "Build everything anew, with the newest Debian packages.",
-        "only": "Build this image only: hub, hub-core, proxy, notebook or science.",
+        "only": "Build this image only: hub, hub-core, guard, proxy, notebook or science.",
     }
     | YES
 )
@@ -151,7 +151,7 @@ def status(context: Context, json: bool = False, host: str = "") -> None:
     klass=AnywhereTask,
     help={
         "follow": "Go on printing as lines arrive; end with Ctrl-C.",
-        "of": "Whose log: hub, proxy, or a user's name.",
+        "of": "Whose log: hub, proxy, guard, or a user's name.",
         "tail": "Number of lines.",
     }
     | HOST,
@@ -159,7 +159,7 @@ def status(context: Context, json: bool = False, host: str = "") -> None:
 @verb
 @anywhere
 def logs(context: Context, of: str = "", follow: bool = False, tail: str = "100", host: str = "") -> None:
-    """Print the last log lines of the hub and its proxy, or of a user's server."""
+    """Print the last log lines of the hub and the services beside it, or of a user's server."""
     shell.logs(engine.require(), settings_module.load(), of=of, follow=follow, tail=tail)
 
 

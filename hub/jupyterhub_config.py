@@ -21,6 +21,7 @@ from dropsonde_look.announcement import Board
 from dropsonde_look.static import StaticFiles
 from dropsonde_release import exemption
 from dropsonde_spawner.handlers import VersionHandler
+from dropsonde_spawner.hostconfig import PIDS_LIMIT, SHM_SIZE
 
 c = get_config()  # noqa: F821
 
@@ -131,6 +132,8 @@ c.DropsondeSpawner.use_internal_ip = True
 c.DropsondeSpawner.default_url = "/lab"
 c.DropsondeSpawner.mem_limit = checked("NOTEBOOK_MEMORY", "2G", r"[1-9]\d*[KMGT]")
 c.DropsondeSpawner.cpu_limit = float(checked("NOTEBOOK_CPUS", "2", r"\d*\.?\d+"))
+c.DropsondeSpawner.pids_limit = int(checked("NOTEBOOK_PIDS", str(PIDS_LIMIT), r"[1-9]\d{1,6}"))
+c.DropsondeSpawner.shm_size = checked("NOTEBOOK_SHM", SHM_SIZE, r"[1-9]\d{0,5}[kmg]")
 c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*"))
 # Where `pip install`, `uv` and R's install.packages() look, for sites with mirrors of their own.
 pypi, cran = mirror("PYPI_INDEX", "https://pypi.example.org/simple"), mirror("CRAN_MIRROR", "https://cran.example.org")

@@ -9,19 +9,40 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
+
 from infra import process
 from infra.errors import ConfigError
 from infra.images import Tags
 from infra.settings import ROOT, DataMount, Settings
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+SUPPORT = ("guard",)
+"""Services beside the hub without which it can start nobody's server; they are not on our networks."""
+SERVICES = (*SUPPORT, "proxy", "hub")
+"""All services of compose.yaml."""
+GUARD_SETTINGS = (
+    "NOTEBOOK_PROFILES",
+    "NOTEBOOK_MEMORY",
+    "NOTEBOOK_CPUS",
+    "NOTEBOOK_PIDS",
+    "NOTEBOOK_SHM",
+    "NOTEBOOK_ENVIRONMENT",
+    "HOME_SIZE",
+)
+"""The hub's public settings that its guard must read alike."""
+
+
+def image_of(service: str) -> str:
+    """Return the short name of a service's image."""
+    return "guard" if service in SUPPORT else service
 
 
 def socket_path(docker_host: str) -> str:
     """Return the path of the engine's unix socket, given DOCKER_HOST.
 
     Raises:
-        ConfigError: The engine is reached over the network; the hub's container needs a socket.
+        ConfigError: The engine is reached over the network; the guard's container needs a socket.
     """
     if not docker_host:
         return DEFAULT_SOCKET
@@ -60,20 +81,31 @@ def mounts_for_hub(settings: Settings) -> list[dict[str, object]]:
     ]
 
 
+def guard_settings(file: Path = ROOT / "hub/environment") -> dict[str, str]:
+    """Return what of hub/environment is for the guard; empty values for what is not there."""
+    found = dotenv_values(file, interpolate=False) if file.is_file() else {}
+    return {name: (found.get(name) or "").strip() for name in GUARD_SETTINGS}
+
+
 def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the whole environment for compose: what its client needs, and every variable of compose.yaml."""
     docker_own = {key: value for key, value in environ.items() if key in {"PATH", "HOME"} or key.startswith("DOCKER_")}
     socket = socket_path(environ.get("DOCKER_HOST", ""))
-    return docker_own | {
-        "SERVICE_NAME": settings.service_name,
-        "HUB_PORT": str(settings.hub_port),
-        "DEV_MODE": "1" if settings.dev_mode else "0",
-        "HUB_IMAGE": tags["hub"],
-        "PROXY_IMAGE": tags["proxy"],
-        "DATA_MOUNTS": json.dumps(mounts_for_hub(settings)),
-        "DOCKER_SOCKET": socket,
-        "DOCKER_GROUP": str(socket_group(socket)),
-    }
+    return (
+        docker_own
+        | guard_settings()
+        | {
+            "SERVICE_NAME": settings.service_name,
+            "HUB_PORT": str(settings.hub_port),
+            "DEV_MODE": "1" if settings.dev_mode else "0",
+            "HUB_IMAGE": tags["hub"],
+            "PROXY_IMAGE": tags["proxy"],
+            "GUARD_IMAGE": tags["guard"],
+            "DATA_MOUNTS": json.dumps(mounts_for_hub(settings)),
+            "DOCKER_SOCKET": socket,
+            "DOCKER_GROUP": str(socket_group(socket)),
+        }
+    )
 
 
 def _client(settings: Settings) -> list[str]:

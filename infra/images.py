@@ -64,6 +64,18 @@ CATALOG = (
         ),
         parent="hub-core",
     ),
+    Image(
+        "guard",
+        "hub/Dockerfile.guard",
+        (
+            "hub/guard/dropsonde_guard",
+            *(
+                f"hub/spawner/dropsonde_spawner/{name}.py"
+                for name in ("__init__", "hostconfig", "labels", "naming", "profiles")
+            ),
+        ),
+        parent="hub-core",
+    ),
     Image("proxy", "hub/Dockerfile.proxy", ("hub/proxy", "www_custom/hub/errors")),
     Image(
         "notebook",

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import requests
 
-from infra import console, health, versions
+from infra import compose, console, health, versions
 from infra.settings import Settings
 
 
@@ -76,7 +76,7 @@ def collect(client: docker.DockerClient, settings: Settings) -> dict[str, Any]:
         Service, url, healthy, versions, and one entry for each service, server and volume; sizes in bytes.
     """
     label = f"dropsonde.service={settings.service_name}"
-    kinds = {"hub", "proxy", "notebook"}
+    kinds = {*compose.SERVICES, "notebook"}
     with ThreadPoolExecutor(8) as together:
         sizes = together.submit(volume_sizes, client)
         version = together.submit(_hub_version, settings)

@@ -20,7 +20,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import compose, console, health, process, tool, versions
+from infra import compose, console, health, process, services, tool, versions
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import PROBE, Settings
@@ -133,6 +133,7 @@ def _service(client: docker.DockerClient, settings: Settings, tags: Tags, versio
         versions.write(client, settings, _record(version), image=tags["hub"])
         _write_secret(client, settings, tags["hub"])
         compose.up(settings, tags)
+        services.wait_for_guard(client, settings)
         health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
         yield
     finally:

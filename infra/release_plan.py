@@ -7,7 +7,20 @@ from dataclasses import dataclass
 
 import docker
 
-from infra import build, health, hub_database, images, release, release_log, release_settings, science, stack, versions
+from infra import (
+    build,
+    compose,
+    health,
+    hub_database,
+    images,
+    release,
+    release_log,
+    release_settings,
+    science,
+    services,
+    stack,
+    versions,
+)
 from infra.images import Tags
 from infra.release import Place
 from infra.settings import Settings
@@ -82,7 +95,7 @@ class Plan:
 def plan(state: State) -> Plan:
     """Return what has to be done until this release serves; pure, and empty if it does."""
     switch = state.release if state.current != state.release else ""
-    stale = state.stale if state.serving else stack.SERVICES
+    stale = state.stale if state.serving else compose.SERVICES
     acts = bool(switch or stale)
     return Plan(
         settings=state.drift,
@@ -105,7 +118,7 @@ def wanted_versions(client: docker.DockerClient, settings: Settings, tags: Tags)
 
 def proof(client: docker.DockerClient, settings: Settings, tags: Tags, place: Place) -> str:
     """Return a digest of all that a proof is about: images, science versions and settings."""
-    parts = [science.image_id(client, tags[name]) for name in stack.SERVICES]
+    parts = [science.image_id(client, tags[compose.image_of(name)]) for name in compose.SERVICES]
     parts += [version.id for version in wanted_versions(client, settings, tags)]
     parts.append(release_settings.digest(place.folder))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -129,7 +142,7 @@ def observe(client: docker.DockerClient, settings: Settings, place: Place, *, dr
         current=place.current,
         drift=tuple(drift),
         build=tuple(to_build.lines()),
-        stale=tuple(stack.stale(client, settings, tags)),
+        stale=tuple(services.stale(client, settings, tags)),
         serving=stack.is_serving(client, settings),
         proved=not to_build.lines() and place.notes.proof == proof(client, settings, tags, place),
         database=hub_database.exists(client, settings),

@@ -14,7 +14,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, interrupts
+from infra import build, compose, console, doctor, health, images, interrupts, services
 from infra.errors import DropsondeError, explained
 from infra.images import Tags
 from infra.settings import Settings
@@ -166,12 +166,15 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
     health.hub_container(client, settings)
     doctor.require_data_mounts(settings, client)
     tags = images.tags(settings)
-    build.build(client, settings, only="hub", yes=yes)
+    for name in ("hub", "guard"):
+        build.build(client, settings, only=name, yes=yes)
     if health.answers(settings.url):
         replace_hub(client, settings, tags)
+        services.bring_support(client, settings, tags)
         return
     console.warn("The running hub does not answer: it is started anew.")
     remove_unfinished(client, settings)
     with console.step("Starting the new hub"):
+        compose.up(settings, tags, "--no-deps", *compose.SUPPORT)
         compose.up(settings, tags, "--no-deps", "--force-recreate", "hub")
         health.wait_healthy(client, settings, health.hub_container(client, settings)["Id"])

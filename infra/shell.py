@@ -30,7 +30,7 @@ def dshell(client: docker.DockerClient, settings: Settings, command: str) -> int
 def logs(
     client: docker.DockerClient, settings: Settings, *, of: str = "", follow: bool = False, tail: str = "100"
 ) -> None:
-    """Print the log of the hub and its proxy, of one of them, or of a user's server.
+    """Print the log of the hub and the services beside it, of one of them, or of a user's server.
 
     Raises:
         UsageError: `tail` is no number.
@@ -39,9 +39,9 @@ def logs(
     if not tail.isdigit():
         raise UsageError(f"--tail={tail} is no number of lines.", next_step="invoke logs --tail 100")
     options = [f"--tail={tail}", *(["--follow"] if follow else [])]
-    if of in {"", "hub", "proxy"}:
+    if of in {"", *compose.SERVICES}:
         plain = [] if sys.stdout.isatty() else ["--ansi=never"]
-        if not any(health.containers(client, settings, kind) for kind in ("hub", "proxy")):
+        if not any(health.containers(client, settings, kind) for kind in compose.SERVICES):
             raise DropsondeError(f"{settings.service_name} has no log: it is not running.", next_step="invoke up")
         command = compose.command(settings, *plain, "logs", *options, *([of] if of else []))
         code = _attached(command, env=compose.environment(settings, images.tags(settings)))

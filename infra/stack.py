@@ -9,23 +9,10 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, probe, reset, science
+from infra import build, compose, console, doctor, health, images, probe, reset, services
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
-
-SERVICES = ("proxy", "hub")
-
-
-def is_current(client: docker.DockerClient, settings: Settings, tag: str, service: str, config_hash: str) -> bool:
-    """Return whether one container of a service runs, from this image, with this configuration, and will come back."""
-    running = health.containers(client, settings, service, running=True)
-    if len(running) != 1 or not health.is_connected(running[0], settings):
-        return False
-    same_config = running[0]["Labels"].get("com.docker.compose.config-hash") == config_hash
-    same_image = running[0]["ImageID"] == science.image_id(client, tag)
-    policy = client.api.inspect_container(running[0]["Id"])["HostConfig"]["RestartPolicy"]["Name"]
-    return bool(same_config and same_image and policy == "unless-stopped")
 
 
 def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) -> bool:
@@ -43,12 +30,6 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
     tags = images.tags(settings)
     planned = build.build(client, settings, yes=yes)
     return start(client, settings, tags) or bool(planned.lines())
-
-
-def stale(client: docker.DockerClient, settings: Settings, tags: Tags) -> list[str]:
-    """Return the services that do not run from these images with the present configuration."""
-    hashes = compose.config_hashes(settings, tags)
-    return [name for name in SERVICES if not is_current(client, settings, tags[name], name, hashes[name])]
 
 
 def is_serving(client: docker.DockerClient, settings: Settings) -> bool:
@@ -80,19 +61,23 @@ def start(
         DropsondeError: A hub that served serves again, one that did not is stopped.
     """
     reset.remove_unfinished(client, settings)
-    old, serving = stale(client, settings, tags), is_serving(client, settings)
+    old, serving = services.stale(client, settings, tags), is_serving(client, settings)
     if serving and not old:
         return False
-    if serving and "hub" in old:
-        reset.replace_hub(client, settings, tags, check=check, before_going_back=before_going_back)
-        old.remove("hub")
-    if serving and not old:
-        return True
+    if serving:
+        services.bring_support(client, settings, tags, services.missing_support(client, settings))
+        if "hub" in old:
+            reset.replace_hub(client, settings, tags, check=check, before_going_back=before_going_back)
+        # Only now: where the new hub fails, the old one and its guard still have the same settings.
+        services.bring_support(client, settings, tags, [name for name in old if name in compose.SUPPORT])
+        if "proxy" not in old:
+            return True
     if serving and health.containers(client, settings, "notebook", running=True):
         console.warn("The proxy is replaced as well: open notebooks reconnect by themselves in a moment.")
     doctor.require_port_free(settings, client)
     with console.step(f"Starting {settings.service_name}"):
         compose.up(settings, tags)
+        services.wait_for_guard(client, settings)
         try:
             health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
             check()
@@ -144,7 +129,7 @@ def _volumes(client: docker.DockerClient, settings: Settings) -> list[str]:
 
 def _removable(client: docker.DockerClient, settings: Settings) -> list[Any]:
     """Return our containers; those that people made from our images inherit only the image's kind and stay."""
-    kinds = (*SERVICES, "notebook", "tool", "science-fill")
+    kinds = (*compose.SERVICES, "notebook", "tool", "science-fill")
     return [item for kind in kinds for item in health.containers(client, settings, kind)]
 
 

@@ -82,7 +82,7 @@ def test_change_of_a_parent_changes_its_children(service: Stack, tmp_path: Path)
     before = images.tags(service.settings, tmp_path).by_name
     (tmp_path / "hub/requirements.txt").write_text("changed")
     after = images.tags(service.settings, tmp_path).by_name
-    assert {name for name in before if before[name] != after[name]} == {"hub-core", "hub"}
+    assert {name for name in before if before[name] != after[name]} == {"hub-core", "hub", "guard"}
 
 
 def test_tags_do_not_depend_on_times_and_byte_code(service: Stack, tmp_path: Path) -> None:

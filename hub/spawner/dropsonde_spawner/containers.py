@@ -103,7 +103,13 @@ class ContainerSpawner(SpawnerSettings):
                 raise
             # A call of an abandoned start was carried out only now.
             await self._replace_leftover()
+        try:
             return await self.create_object()
+        except APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            # The guard shows no container of others, and the engine has one of this name.
+            raise failures.name_taken(self.object_name) from error
 
     # -- What the container is given -----------------------------------------------------------------------------------
 
@@ -130,21 +136,22 @@ class ContainerSpawner(SpawnerSettings):
             links=self.links,
             cpu_period=extra_host.get("cpu_period", 100_000),
         )
-        if not self.use_internal_ip:
-            host["port_bindings"] = {self.port: (self.host_ip,)}
         recursive_update(host, extra_host)
-        settings: dict[str, Any] = {
-            "image": self.image,
-            "command": await self.get_command(),
-            "name": self.object_name,
-            "hostname": naming.host_name(self.object_name),
-            "environment": {**self.get_env(), **({"DROPSONDE_VERSION": self.version} if self.version else {})},
-            "labels": labels.notebook_labels(
-                self.service_name, self.user.name, self.home.account, self.name, self.version
+        settings = hostconfig.container_settings(
+            name=self.object_name,
+            host_name=naming.host_name(self.object_name),
+            image=self.image,
+            command=await self.get_command(),
+            environment={**self.get_env(), **({"DROPSONDE_VERSION": self.version} if self.version else {})},
+            labels=labels.notebook_labels(
+                self.service_name, self.user.name, self.home.account, self.name, self.version, self.profile_name
             ),
-            "ports": {f"{self.port}/tcp": None},
-            "volumes": self.volume_mount_points,
-        }
+        )
+        if not self.use_internal_ip:
+            settings["ports"] = {f"{self.port}/tcp": None}
+            host.setdefault("port_bindings", {self.port: (self.host_ip,)})
+        if self.volume_mount_points:
+            settings["volumes"] = self.volume_mount_points
         recursive_update(settings, self._render_templates(await self._extra(self.extra_create_kwargs)))
         settings["host_config"] = self.client.create_host_config(**host)
         created: dict[str, Any] = await self._answered("create_container", **settings)

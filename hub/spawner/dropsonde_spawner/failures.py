@@ -190,6 +190,18 @@ def home_refused(volume: str, why: str) -> SpawnFailure:
     )
 
 
+# What the guard writes (hub/guard); first match counts.
+GUARD_SAYS = (
+    (r"^the engine does not answer", "engine", "The container engine did not answer.", AGAIN),
+    (r"^The firewall of the notebooks", "firewall", "The notebooks' network is not protected yet.", AGAIN),
+    (
+        r"^(The hub asks for what the settings do not give|Env has |Labels: )",
+        "guard",
+        "This hub's configuration asks for a notebook server that its settings do not allow.",
+        OPERATOR,
+    ),
+)
+
 # What the engine writes, in the words of its sources (moby, containerd, runc); first match counts.
 ENGINE_SAYS = (
     (r"no space left on device", "disk-full", "The disk of this machine is full."),
@@ -227,6 +239,9 @@ def from_engine(error: BaseException, doing: str) -> SpawnFailure:
         found = re.search(pattern, said, re.IGNORECASE)
         if found:
             return SpawnFailure(sentence.format(**found.groupdict()), OPERATOR, reason=reason, detail=said)
+    for pattern, reason, sentence, next_step in GUARD_SAYS:
+        if re.search(pattern, said):
+            return SpawnFailure(sentence, next_step, reason=reason, detail=said)
     if not isinstance(error, APIError):
         return SpawnFailure("The container engine did not answer.", AGAIN, reason="engine", detail=said)
     return SpawnFailure(

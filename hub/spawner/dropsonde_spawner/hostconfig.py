@@ -1,4 +1,7 @@
-"""What a user's container is given: pure functions from settings to the engine's terms."""
+"""What a user's container is given: pure functions from settings to the engine's terms.
+
+The spawner asks the guard for exactly this, and the guard makes exactly this of its own settings (hub/guard).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +13,12 @@ HOME = "/home/jovyan"
 SCIENCE = "/opt"
 # Three files of 10 MB; without limits the engine keeps what a chatty kernel writes for ever.
 LOG_LIMITS = {"max-size": "10m", "max-file": "3"}
+# Whatever the image says.
+USER = "1000"
+PIDS_LIMIT = 2048
+# The engine's 64 MB are too little for frameworks whose workers exchange arrays there.
+SHM_SIZE = "256m"
+VAR_TMP_SIZE = "64m"
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,21 @@ def mounts(home: str, science: str, data: Iterable[DataMount]) -> list[Mount]:
     return result + [entry.mount() for entry in data]
 
 
+def scratch(memory: int | None) -> dict[str, str]:
+    """Return the folders for temporary files, and how they are mounted.
+
+    They are in memory: a limit that holds on every disk and file system, and what is left in them is gone with the
+    container. Half of the memory, so that whoever fills /tmp reads "No space left on device" and keeps the kernels;
+    whoever needs more has a home (TMPDIR). `exec`, since R builds packages there and Java loads libraries from there.
+
+    Args:
+        memory: the container's memory in bytes, None for no limit.
+    """
+    options = "rw,exec,nosuid,nodev,mode=1777"
+    size = f",size={memory // 2}" if memory else ""
+    return {"/tmp": options + size, "/var/tmp": f"{options},size={VAR_TMP_SIZE}"}  # noqa: S108 - in the container
+
+
 def host_settings(
     *,
     mounts: list[Mount],
@@ -114,6 +138,11 @@ def host_settings(
         # A notebook server is an ordinary program of an ordinary user: capabilities(7), prctl(2) on no_new_privs.
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
+        # Nothing but home, data and temporary files can be written: all of these have a limit.
+        "read_only": True,
+        "tmpfs": scratch(memory),
+        "ipc_mode": "private",
+        "cgroupns": "private",
         "pids_limit": pids_limit,
         "shm_size": shm_size,
         "log_config": LogConfig(type="json-file", config=dict(LOG_LIMITS)),
@@ -126,7 +155,33 @@ def host_settings(
     }
     if memory is not None:
         settings["mem_limit"] = memory
+        # Memory and swap together: no swap, in which one user would slow the machine down for all.
+        settings["memswap_limit"] = memory
     if cpus is not None:
         settings["cpu_period"] = cpu_period
         settings["cpu_quota"] = int(cpus * cpu_period)
     return settings
+
+
+def container_settings(
+    *, name: str, host_name: str, image: str, command: list[str], environment: Any, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the arguments of `docker.APIClient.create_container`, but for the host's part.
+
+    Args:
+        name: the container's name.
+        host_name: the name that it has inside.
+        image: the image's name.
+        command: what it runs.
+        environment: its variables, in a form that the Docker client takes.
+        labels: its labels.
+    """
+    return {
+        "image": image,
+        "command": command,
+        "name": name,
+        "hostname": host_name,
+        "user": USER,
+        "environment": environment,
+        "labels": dict(labels),
+    }

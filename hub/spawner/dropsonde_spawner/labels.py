@@ -15,10 +15,13 @@ NOTEBOOK = "notebook"
 HOME = "home"
 
 
-def notebook_labels(service: str, user: str, account: str, server: str, version: str = "") -> dict[str, str]:
-    """Return the labels of a user's container; the version's only where there is one."""
+def notebook_labels(
+    service: str, user: str, account: str, server: str, version: str = "", profile: str = ""
+) -> dict[str, str]:
+    """Return the labels of a user's container; the version's and the profile's only where there is one."""
     found = {SERVICE: service, KIND: NOTEBOOK, USER: user, ACCOUNT: account, SERVER: server}
-    return {**found, VERSION: version} if version else found
+    further = {VERSION: version, PROFILE: profile}
+    return found | {label: value for label, value in further.items() if value}
 
 
 def home_labels(service: str, user: str, account: str) -> dict[str, str]:

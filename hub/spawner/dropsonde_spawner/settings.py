@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from dockerspawner import DockerSpawner
 from traitlets import Dict, Int, List, TraitError, Unicode, default, validate
 
-from . import hostconfig, naming, records, versions
+from . import hostconfig, naming, profiles, records, versions
 from .engine import Engine
 from .failures import SpawnFailure
 
@@ -29,9 +29,12 @@ class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has
     home_driver_options = Dict(
         value_trait=Unicode(), key_trait=Unicode(), help="The driver's options for new home volumes."
     ).tag(config=True)
-    pids_limit = Int(2048, min=64, help="Greatest number of processes and threads of a user.").tag(config=True)
-    # The engine's 64 MB are too little for frameworks whose workers exchange arrays there.
-    shm_size = Unicode("256m", help="Size of /dev/shm, with a unit; what is in it counts as memory.").tag(config=True)
+    pids_limit = Int(hostconfig.PIDS_LIMIT, min=64, help="Greatest number of processes and threads of a user.").tag(
+        config=True
+    )
+    shm_size = Unicode(hostconfig.SHM_SIZE, help="Size of /dev/shm, with a unit; what is in it counts as memory.").tag(
+        config=True
+    )
     stop_timeout = Int(10, min=0, help="Seconds that a server gets to end before it is killed.").tag(config=True)
     engine_threads = Int(16, min=1, help="Docker calls that run at the same time, quick and slow ones each.").tag(
         config=True
@@ -98,6 +101,9 @@ class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has
             states = [server.state for server in record.orm_spawners.values()]
             self._home = records.home_of(self.service_name, self.user.name, record.id, record.created, states)
         return self._home
+
+    # The name of the limits that the next start has, see `profiles`.
+    profile_name = profiles.DEFAULT
 
     # -- Version of the libraries --------------------------------------------------------------------------------------
 

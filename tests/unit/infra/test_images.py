@@ -45,7 +45,10 @@ def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
         ("hub/look/dropsonde_look/check.py", {"hub"}),
         ("www_custom/notebook/labextension/package.json", {"notebook"}),
         ("www_custom/notebook/templates/error.html", {"hub", "notebook"}),
-        ("hub/requirements.txt", {"hub-core", "hub"}),
+        ("hub/requirements.txt", {"hub-core", "hub", "guard"}),
+        ("hub/guard/dropsonde_guard/policy.py", {"guard"}),
+        ("hub/spawner/dropsonde_spawner/hostconfig.py", {"hub", "guard"}),
+        ("hub/spawner/dropsonde_spawner/stages.py", {"hub"}),
         ("hub/proxy/start", {"proxy"}),
         ("www_custom/hub/errors/503.html", {"hub", "proxy"}),
         ("notebook/demo.ipynb", {"notebook"}),
@@ -65,7 +68,7 @@ def test_the_same_tree_has_the_same_tags(tree: Path) -> None:
         ("notebook/science/python-full.in", set()),
         ("notebook/science/python-full.txt", set()),
         ("notebook/science/r-full.txt", set()),
-        ("requirements/build.txt", {"hub-core", "hub", "science"}),
+        ("requirements/build.txt", {"hub-core", "hub", "guard", "science"}),
         ("hub/environment", set()),
     ],
 )
@@ -167,7 +170,7 @@ def test_plan(missing: list[str], only: str, no_cache: bool, expected: list[str]
 
 def test_the_hub_is_complete_before_the_libraries_are_built() -> None:
     names = [[image.name for image in round_] for round_ in images.rounds(images.CATALOG)]
-    assert names == [["hub-core", "proxy", "notebook"], ["hub"], ["science"]]
+    assert names == [["hub-core", "proxy", "notebook"], ["hub", "guard"], ["science"]]
     assert [image.name for round_ in images.rounds(images.plan(["hub"])) for image in round_] == ["hub"]
     assert images.rounds([]) == []
 
@@ -183,10 +186,12 @@ def test_a_failed_build_of_the_libraries_leaves_all_others_and_says_so(monkeypat
     monkeypatch.setattr(images, "_bake", bake)
     monkeypatch.setattr(images, "ensure_base", lambda *_, **__: "base")
     monkeypatch.setattr(images.doctor, "require_disk", lambda *_: None)
-    with pytest.raises(DropsondeError, match="Built before it, and ready: hub-core, proxy, notebook, hub") as caught:
+    with pytest.raises(
+        DropsondeError, match="Built before it, and ready: hub-core, proxy, notebook, hub, guard"
+    ) as caught:
         images.build(MagicMock(), SETTINGS, images.CATALOG, images.tags(SETTINGS))
     assert (caught.value.seen, caught.value.next_step) == ("no such package", "Mend it.")
-    assert built == ["hub-core", "proxy", "notebook", "hub"]
+    assert built == ["hub-core", "proxy", "notebook", "hub", "guard"]
 
 
 def test_plan_of_an_unknown_image_names_the_known_ones() -> None:

@@ -40,7 +40,7 @@ def test_without_profiles_there_is_one(text: str) -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match="^") as caught:
+    with pytest.raises(ValueError, match=r"^") as caught:
         profiles.parse(text, "2G", "2")
     assert why in str(caught.value)
 

@@ -27,7 +27,7 @@ STAGES = [
 
 
 def mine(spawner: DropsondeSpawner) -> dict[str, str]:
-    return labels.notebook_labels(SERVICE, spawner.user.name, spawner.home.account, spawner.name)
+    return labels.notebook_labels(SERVICE, spawner.user.name, spawner.home.account, spawner.name, profile="default")
 
 
 def stored(spawner: DropsondeSpawner, db: Any) -> None:
