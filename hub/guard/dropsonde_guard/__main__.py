@@ -44,8 +44,8 @@ def check(path: Path) -> int:
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(CHECK_SECONDS)
         asking.connect(str(path))
-        asking.sendall(b"GET /nothing HTTP/1.1\r\nHost: guard\r\n\r\n")
-        return 0 if asking.recv(64).startswith(b"HTTP/1.1 403") else 1
+        asking.sendall(b"GET /dropsonde/alive HTTP/1.1\r\nHost: guard\r\n\r\n")
+        return 0 if asking.recv(64).startswith(b"HTTP/1.1 200") else 1
 
 
 def main() -> int:

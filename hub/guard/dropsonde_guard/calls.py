@@ -23,6 +23,11 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Alive(Call):
+    """Does the guard answer? The only call that the engine hears nothing of."""
+
+
+@dataclass(frozen=True)
 class Version(Call):
     """Which API the engine speaks."""
 
@@ -147,6 +152,7 @@ def _route(
 ROUTES = (
     _route("GET", r"/version", Version),
     _route("GET", rf"{API}/version", Version),
+    _route("GET", r"/dropsonde/alive", Alive),
     _route("GET", r"/dropsonde/usage", Usage),
     _route(
         "GET",

@@ -111,6 +111,8 @@ class Guard(httputil.HTTPServerConnectionDelegate):
         line = f"{shown(method)} {shown(target)}"
         try:
             call = calls.parse(method, target, body)
+            if isinstance(call, calls.Alive):
+                return Answer(200)
             answer = await self._engine.run(lambda client: self._actions.carry_out(client, call), slow=call.slow)
         except Refused as error:
             if error.status != 404:
@@ -143,7 +145,7 @@ class _Request(httputil.HTTPMessageDelegate):
         self._guard = guard
         self._connection = connection
         self._answered = False
-        self.who = _peer(connection.stream.socket)
+        self.who = ""
         self.method = ""
         self.target = ""
         self.body = bytearray()
@@ -153,6 +155,7 @@ class _Request(httputil.HTTPMessageDelegate):
     ) -> None:
         """Refuse at once what need not be read to its end."""
         assert isinstance(start_line, httputil.RequestStartLine)  # noqa: S101 - it is a server
+        self.who = _peer(self._connection.stream.socket)
         self.method, self.target = start_line.method, start_line.path
         try:
             length_of(headers)
