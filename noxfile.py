@@ -94,6 +94,7 @@ def lint(session: nox.Session) -> None:
         "hub/auth_daco/dropsonde_auth",
         "hub/look/dropsonde_look",
         "hub/release/dropsonde_release",
+        "hub/firewall/dropsonde_firewall",
         "hub/launch.py",
     )
     session.run("codespell")

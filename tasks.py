@@ -151,7 +151,7 @@ def status(context: Context, json: bool = False, host: str = "") -> None:
     klass=AnywhereTask,
     help={
         "follow": "Go on printing as lines arrive; end with Ctrl-C.",
-        "of": "Whose log: hub, proxy, guard, or a user's name.",
+        "of": "Whose log: hub, proxy, guard, firewall, or a user's name.",
         "tail": "Number of lines.",
     }
     | HOST,

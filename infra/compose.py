@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from infra import process
+from infra import network, process
 from infra.errors import ConfigError
 from infra.images import Tags
 from infra.settings import ROOT, DataMount, Settings
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-SUPPORT = ("guard",)
+SUPPORT = ("firewall", "guard")
 """Services beside the hub without which it can start nobody's server; they are not on our networks."""
 SERVICES = (*SUPPORT, "proxy", "hub")
 """All services of compose.yaml."""
@@ -105,6 +105,7 @@ def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.
             "DOCKER_SOCKET": socket,
             "DOCKER_GROUP": str(socket_group(socket)),
         }
+        | network.variables(settings)
     )
 
 

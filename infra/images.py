@@ -69,6 +69,7 @@ CATALOG = (
         "hub/Dockerfile.guard",
         (
             "hub/guard/dropsonde_guard",
+            "hub/firewall/dropsonde_firewall",
             *(
                 f"hub/spawner/dropsonde_spawner/{name}.py"
                 for name in ("__init__", "hostconfig", "labels", "naming", "profiles")

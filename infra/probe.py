@@ -20,7 +20,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import compose, console, health, process, services, tool, versions
+from infra import compose, console, firewall, health, network, process, services, tool, versions
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import PROBE, Settings
@@ -38,6 +38,7 @@ def settings_of(settings: Settings) -> Settings:
         hub_port=_free_port(),
         public_url="",
         data_mounts=(),
+        notebook_subnet=None,
     )
 
 
@@ -60,12 +61,17 @@ def remove(client: docker.DockerClient, settings: Settings) -> bool:
     if not settings.is_probe:
         raise ValueError(f"{settings.service_name} is no throw-away service")
     ours = {"label": f"dropsonde.service={settings.service_name}"}
+    rules = firewall.image(client, settings.service_name)
     containers = client.api.containers(all=True, filters=ours)
     for container in containers:
         _quietly(client.api.remove_container, container["Id"], force=True, v=True)
+    try:
+        firewall.remove(settings.service_name, rules)
+    except DropsondeError as error:
+        console.warn(f"{error.what} The next probe replaces them.")
     networks = client.api.networks(filters=ours)
-    for network in networks:
-        _quietly(client.api.remove_network, network["Id"])
+    for found in networks:
+        _quietly(client.api.remove_network, found["Id"])
     volumes = client.api.volumes(filters=ours)["Volumes"] or []
     for volume in volumes:
         _quietly(client.api.remove_volume, volume["Name"], force=True)
@@ -129,11 +135,13 @@ def _shown(lines: Any) -> Iterator[str]:
 def _service(client: docker.DockerClient, settings: Settings, tags: Tags, version: Version) -> Iterator[None]:
     """Run a throw-away service for a while."""
     remove(client, settings)
+    settings = network.settled(client, settings)
     try:
+        network.apply(client, settings, network.changes(client, settings))
         versions.write(client, settings, _record(version), image=tags["hub"])
         _write_secret(client, settings, tags["hub"])
         compose.up(settings, tags)
-        services.wait_for_guard(client, settings)
+        services.wait_for_support(client, settings)
         health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
         yield
     finally:

@@ -14,7 +14,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, interrupts, services
+from infra import build, compose, console, doctor, health, images, interrupts, network, services
 from infra.errors import DropsondeError, explained
 from infra.images import Tags
 from infra.settings import Settings
@@ -33,9 +33,17 @@ def remove_unfinished(client: docker.DockerClient, settings: Settings) -> None:
     found = health.containers(client, settings, "hub")
     whole = [item for item in found if health.is_connected(item, settings)]
     keep = next((item for item in whole if item["State"] == "running"), whole[0] if whole else None)
+    if keep is None:
+        # The old one gives up its address on the notebooks' network first.
+        keep = next((item for item in found if f"{settings.service_name}-control" in _networks(item)), None)
     for container in found:
         if container is not keep:
             client.api.remove_container(container["Id"], force=True)
+
+
+def _networks(container: Any) -> dict[str, Any]:
+    """Return the networks of a container, as the engine lists or describes it, by name."""
+    return dict(container["NetworkSettings"]["Networks"])
 
 
 def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> str:
@@ -50,8 +58,8 @@ def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> st
     new = next(item for item in health.containers(client, settings, "hub") if item["Id"] not in before)
     identity = str(new["Id"])
     try:
-        for network in new["NetworkSettings"]["Networks"]:
-            client.api.disconnect_container_from_network(identity, network)
+        for name in _networks(new):
+            client.api.disconnect_container_from_network(identity, name)
         client.api.update_container(identity, restart_policy=ONCE)
         client.api.start(identity)
         _wait_for_standby(client, identity)
@@ -77,34 +85,35 @@ def _wait_for_standby(client: docker.DockerClient, container: str) -> None:
 
 def _swap(client: docker.DockerClient, settings: Settings, old: Any, new: str) -> None:
     """Stop the old hub and put the new one in its place on the networks."""
-    networks = old["NetworkSettings"]["Networks"]
-
-    def connect(network: str) -> None:
-        # Not the container's own id, which the engine adds itself.
-        aliases = [name for name in networks[network]["Aliases"] or [] if not old["Id"].startswith(name)]
-        client.api.connect_container_to_network(new, network, aliases=[*aliases, "hub"])
-
+    control, notebooks = network.wanted(settings)
+    # Its address there will be the new one's. Pages it serves through the other network, to the end.
+    if notebooks.name in _networks(old):
+        client.api.disconnect_container_from_network(old["Id"], notebooks.name, force=True)
     with ThreadPoolExecutor(1) as beside:
         stopping = beside.submit(client.api.stop, old["Id"], timeout=STOP_SECONDS)
         # In this order: the control network tells the new hub to begin, and it must see the notebooks then.
-        connect(f"{settings.service_name}-notebooks")
-        connect(f"{settings.service_name}-control")
+        network.connect(client, notebooks, new, "hub", old)
+        network.connect(client, control, new, "hub", old)
         stopping.result()
     client.api.update_container(new, restart_policy=ALWAYS)
 
 
 def _go_back(
-    client: docker.DockerClient, settings: Settings, old: str, new: str, before_going_back: Callable[[], None]
+    client: docker.DockerClient, settings: Settings, old: Any, new: str, before_going_back: Callable[[], None]
 ) -> bool:
     """Remove the new hub and start the old one again; return whether that serves."""
+    identity = str(old["Id"])
     client.api.remove_container(new, force=True)
+    notebooks = network.wanted(settings)[1]
+    if notebooks.name not in _networks(client.api.inspect_container(identity)):
+        network.connect(client, notebooks, identity, "hub", old)
     try:
         before_going_back()
     except Exception as error:  # noqa: BLE001 - a hub that may serve is better than none
         console.warn(explained(error).what)
-    client.api.start(old)
+    client.api.start(identity)
     try:
-        health.wait_healthy(client, settings, old)
+        health.wait_healthy(client, settings, identity)
     except DropsondeError:
         return False
     return True
@@ -145,7 +154,7 @@ def replace_hub(
             check()
         except BaseException as error:
             with interrupts.put_off():
-                serves = _go_back(client, settings, old["Id"], new, before_going_back)
+                serves = _go_back(client, settings, old, new, before_going_back)
             if not isinstance(error, Exception):
                 raise
             raise DropsondeError(
@@ -165,6 +174,8 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
     """
     health.hub_container(client, settings)
     doctor.require_data_mounts(settings, client)
+    settings = network.settled(client, settings)
+    _require_whole(client, settings)
     tags = images.tags(settings)
     for name in ("hub", "guard"):
         build.build(client, settings, only=name, yes=yes)
@@ -178,3 +189,14 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
         compose.up(settings, tags, "--no-deps", *compose.SUPPORT)
         compose.up(settings, tags, "--no-deps", "--force-recreate", "hub")
         health.wait_healthy(client, settings, health.hub_container(client, settings)["Id"])
+
+
+def _require_whole(client: docker.DockerClient, settings: Settings) -> None:
+    """Refuse to replace the hub where what it needs is not there, as after a change of the tree."""
+    absent = services.missing_support(client, settings)
+    moves = {change.network.name for change in network.changes(client, settings)}
+    if absent or moves:
+        seen = [f"{name} does not run" for name in absent] + [f"{name} has changed" for name in sorted(moves)]
+        raise DropsondeError(
+            "The new hub needs more than a reset changes.", seen="\n".join(seen), next_step="invoke up"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import docker
 
-from infra import compose, console, health, science
+from infra import compose, console, firewall, health, network, science
 from infra.images import Tags
 from infra.settings import Settings
 
@@ -28,7 +28,7 @@ def is_current(client: docker.DockerClient, settings: Settings, tag: str, servic
 
 def stale(client: docker.DockerClient, settings: Settings, tags: Tags) -> list[str]:
     """Return the services that do not run from these images with the present configuration."""
-    hashes = compose.config_hashes(settings, tags)
+    hashes = compose.config_hashes(network.settled(client, settings), tags)
     return [
         name
         for name in compose.SERVICES
@@ -54,7 +54,17 @@ def bring_support(
     if names:
         with console.step(f"Starting {', '.join(names)}"):
             compose.up(settings, tags, "--no-deps", *names)
-            wait_for_guard(client, settings)
+            wait_for_support(client, settings)
+
+
+def wait_for_support(client: docker.DockerClient, settings: Settings) -> None:
+    """Wait until the services beside the hub do their work.
+
+    Raises:
+        DropsondeError: One does not; carries its last log lines.
+    """
+    firewall.wait_ready(client, settings)
+    wait_for_guard(client, settings)
 
 
 def wait_for_guard(client: docker.DockerClient, settings: Settings) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from io import StringIO
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,35 @@ def parse_clients(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def _subnet(text: str) -> IPv4Network | None:
+    if not text:
+        return None
+    subnet = IPv4Network(text)
+    # The hub's three addresses and at least 32 for users' containers.
+    if subnet.prefixlen > 26:
+        raise ValueError("expected a range of at least 64 addresses, such as 172.30.0.0/20")
+    return subnet
+
+
+def parse_egress(text: str) -> str:
+    """Read `NOTEBOOK_EGRESS`: `internet`, `none`, or entries `CIDR[:port]`; return it with commas.
+
+    Raises:
+        ValueError: An entry is none of these, or `none` does not stand alone.
+    """
+    words = _words(text)
+    for word in words:
+        match = re.fullmatch(r"(?P<range>[0-9./]+)(:(?P<port>[0-9]{1,5}))?", word)
+        if word not in {"internet", "none"} and not match:
+            raise ValueError(f"cannot read {word!r}: expected internet, none, or a range such as 10.1.2.0/24:443")
+        if match:
+            IPv4Network(match["range"])
+            _port(match["port"] or "1")
+    if "none" in words and len(words) > 1:
+        raise ValueError("none stands alone")
+    return ",".join(words) or "internet"
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
@@ -169,6 +199,8 @@ class Settings:
     public_url: str = _setting("", _public_url)
     dev_mode: bool = _setting("1", _flag)
     data_mounts: tuple[DataMount, ...] = _setting("notebook/example-data:/data/example", parse_data_mounts)
+    notebook_egress: str = _setting("internet", parse_egress)
+    notebook_subnet: IPv4Network | None = _setting("", _subnet)
     base_image: str = _setting("debian:trixie-slim")
     science_profile: str = _setting("", _profile)
     clients: tuple[str, ...] = _setting("", parse_clients)

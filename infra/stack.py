@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, probe, reset, services
+from infra import build, compose, console, doctor, firewall, health, images, network, probe, reset, services
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
@@ -60,10 +60,14 @@ def start(
     Raises:
         DropsondeError: A hub that served serves again, one that did not is stopped.
     """
+    firewall.require_bridge_filter()
+    settings = network.settled(client, settings)
     reset.remove_unfinished(client, settings)
+    moves = network.changes(client, settings)
     old, serving = services.stale(client, settings, tags), is_serving(client, settings)
-    if serving and not old:
+    if serving and not old and not moves:
         return False
+    network.apply(client, settings, moves)
     if serving:
         services.bring_support(client, settings, tags, services.missing_support(client, settings))
         if "hub" in old:
@@ -77,7 +81,7 @@ def start(
     doctor.require_port_free(settings, client)
     with console.step(f"Starting {settings.service_name}"):
         compose.up(settings, tags)
-        services.wait_for_guard(client, settings)
+        services.wait_for_support(client, settings)
         try:
             health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])
             check()
@@ -98,6 +102,7 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         DeclinedError: People's servers are running, or volumes would die, and nobody agreed.
     """
     tags = images.tags(settings)
+    rules = firewall.image(client, settings.service_name)
     if not settings.is_probe:
         probe.remove(client, probe.settings_of(settings))
     doomed = _volumes(client, settings) if volumes else []
@@ -117,6 +122,8 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         with ThreadPoolExecutor(8) as together:
             list(together.map(lambda identity: _remove_container(client, identity), doomed_containers))
         compose.run(settings, tags, "down", "--remove-orphans", what="The stack could not be stopped.")
+        firewall.remove(settings.service_name, rules)
+        network.remove(client, settings)
         for name in doomed:
             client.api.remove_volume(name)
     return True

@@ -7,13 +7,17 @@ import sys
 import docker
 import docker.errors
 
+from infra import firewall
+
 
 def sweep(service: str) -> None:
     """Remove the containers, networks, volumes and images of a service; for tests' own services only."""
     client = docker.from_env(timeout=600)
+    rules = firewall.image(client, service)
     chosen = {"label": f"dropsonde.service={service}"}
     for container in client.containers.list(all=True, filters=chosen, ignore_removed=True):
         container.remove(force=True, v=True)
+    firewall.remove(service, rules)
     for network in client.networks.list(filters=chosen):
         network.remove()
     for volume in client.volumes.list(filters=chosen):

@@ -177,3 +177,26 @@ def test_unattended() -> None:
     assert settings.unattended({"CI": "true"})
     assert not settings.unattended({"CI": ""})
     assert not settings.unattended({})
+
+
+@pytest.mark.parametrize(
+    ("text", "egress"),
+    [("", "internet"), ("none", "none"), ("internet 10.1.2.0/24:443", "internet,10.1.2.0/24:443")],
+)
+def test_egress(tmp_path: Path, text: str, egress: str) -> None:
+    assert load(tmp_path, NOTEBOOK_EGRESS=text).notebook_egress == egress
+
+
+@pytest.mark.parametrize("text", ["all", "none,internet", "10.1.2.3/8", "10.1.2.3:0", "mirror.example.org:443", "::/0"])
+def test_wrong_egress(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, NOTEBOOK_EGRESS=text)
+    assert "NOTEBOOK_EGRESS" in caught.value.what
+
+
+@pytest.mark.parametrize("text", ["172.30.0.0/27", "172.30.0.1/20", "fd00::/64", "here"])
+def test_wrong_subnet(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path).notebook_subnet is None
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, NOTEBOOK_SUBNET=text)
+    assert "NOTEBOOK_SUBNET" in caught.value.what

@@ -1,0 +1,1 @@
+"""Keeps the rules by which users' containers reach the hub and the internet, and nothing else of the machine."""

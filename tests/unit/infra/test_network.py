@@ -1,0 +1,99 @@
+"""The plan of the networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra import compose, images, network, settings
+from infra.network import Change, Member
+from infra.settings import Settings
+
+SETTINGS = replace(settings.load({}, Path("/nonexistent")), notebook_subnet=IPv4Network("172.30.16.0/20"))
+CONTROL, NOTEBOOKS = network.wanted(SETTINGS)
+
+
+def like(wanted: network.Wanted, identity: str = "now", **changed: Any) -> dict[str, Any]:
+    """Return how the engine describes such a network."""
+    pools = [wanted.pool or {"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}]
+    return {"Id": identity, "Options": {network.BRIDGE: wanted.bridge}, "IPAM": {"Config": pools}} | changed
+
+
+PRESENT = {CONTROL.name: like(CONTROL), NOTEBOOKS.name: like(NOTEBOOKS)}
+MEMBERS = [
+    Member("hub1", "hub", CONTROL.name, "now"),
+    Member("hub1", "hub", NOTEBOOKS.name, "now"),
+    Member("proxy1", "proxy", NOTEBOOKS.name, "now"),
+    Member("ada", "notebook", NOTEBOOKS.name, "now"),
+]
+
+
+def shown(changes: list[Change]) -> list[tuple[str, str]]:
+    return [(change.what, change.member.container if change.member else change.network.short) for change in changes]
+
+
+def plan(present: dict[str, Any], members: list[Member] | None = None) -> list[tuple[str, str]]:
+    return shown(network.plan((CONTROL, NOTEBOOKS), present, MEMBERS if members is None else members))
+
+
+def test_what_is_as_it_must_be_is_left_alone() -> None:
+    assert plan(PRESENT) == []
+
+
+def test_networks_are_made_where_there_are_none() -> None:
+    assert plan(dict.fromkeys(PRESENT), []) == [("create", "control"), ("create", "notebooks")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Options": {}},
+        {"IPAM": {"Config": [{"Subnet": "172.30.16.0/20", "Gateway": "172.30.16.1"}]}},
+        {"IPAM": {"Config": [NOTEBOOKS.pool | {"Subnet": "172.30.0.0/20"}]}},
+    ],
+)
+def test_a_network_of_another_shape_is_made_anew_around_its_people(other: dict[str, Any]) -> None:
+    assert plan(PRESENT | {NOTEBOOKS.name: like(NOTEBOOKS, **other)}) == [
+        ("disconnect", "hub1"),
+        ("disconnect", "proxy1"),
+        ("disconnect", "ada"),
+        ("remove", "notebooks"),
+        ("create", "notebooks"),
+        ("connect", "hub1"),
+        ("connect", "proxy1"),
+        ("connect", "ada"),
+        ("restart", "proxy1"),
+    ]
+
+
+def test_a_container_that_knows_a_network_of_before_is_brought_to_the_present_one() -> None:
+    left = [*MEMBERS[:3], Member("ada", "notebook", NOTEBOOKS.name, "before")]
+    assert plan(PRESENT, left) == [("disconnect", "ada"), ("connect", "ada")]
+
+
+def test_hub_and_proxy_have_fixed_addresses_and_nobody_else() -> None:
+    assert [NOTEBOOKS.address(kind) for kind in ("hub", "proxy", "notebook")] == ["172.30.16.2", "172.30.16.3", ""]
+    assert CONTROL.address("hub") == ""
+
+
+def test_compose_is_told_what_the_plan_says() -> None:
+    found = compose.environment(SETTINGS, images.tags(SETTINGS), {})
+    assert found["HUB_ADDRESS"] == "172.30.16.2"
+    assert found["NOTEBOOK_RANGE"] == "172.30.24.0/21"
+    assert found["NOTEBOOK_INTERFACE"] == NOTEBOOKS.bridge != CONTROL.bridge
+    assert found["NOTEBOOK_EGRESS"] == "internet"
+
+
+def test_a_container_keeps_its_names_but_for_its_id() -> None:
+    assert network.aliases("0123456789abcdef", {"Aliases": ["hub", "0123456789ab"]}) == ("hub",)
+    assert network.aliases("0123456789abcdef", {"Aliases": None}) == ()
+
+
+def test_two_services_share_nothing() -> None:
+    other: Settings = replace(SETTINGS, service_name="other")
+    bridges = {item.bridge for chosen in (SETTINGS, other) for item in network.wanted(chosen)}
+    assert len(bridges) == 4
