@@ -20,7 +20,8 @@ from dropsonde_look import handlers as look_handlers
 from dropsonde_look.announcement import Board
 from dropsonde_look.static import StaticFiles
 from dropsonde_release import exemption
-from dropsonde_spawner.handlers import VersionHandler
+from dropsonde_spawner import profiles
+from dropsonde_spawner.handlers import DiskHandler, VersionHandler
 from dropsonde_spawner.hostconfig import PIDS_LIMIT, SHM_SIZE
 
 c = get_config()  # noqa: F821
@@ -115,8 +116,9 @@ c.JupyterHub.template_vars = {
 }
 c.JupyterHub.tornado_settings.update({"static_handler_class": StaticFiles})
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
-# JupyterLab asks whether another version of the libraries is in use by now, and whether the user's approval ends.
-c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler)]
+# JupyterLab asks whether another version of the libraries is in use by now, whether the user's approval ends, and how
+# full the home is.
+c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler), ("/disk", DiskHandler)]
 c.JupyterHub.extra_handlers += look_handlers.announcements(board) + (look_handlers.development() if DEV_MODE else [])
 c.JupyterHub.logo_file = str(HOME / "www_custom/static" / (brand.logo or brands.Brand.logo))
 
@@ -130,10 +132,23 @@ c.DropsondeSpawner.network_name = setting("NOTEBOOK_NETWORK")
 # Talk to containers directly on that network, not through a port of the host.
 c.DropsondeSpawner.use_internal_ip = True
 c.DropsondeSpawner.default_url = "/lab"
-c.DropsondeSpawner.mem_limit = checked("NOTEBOOK_MEMORY", "2G", r"[1-9]\d*[KMGT]")
-c.DropsondeSpawner.cpu_limit = float(checked("NOTEBOOK_CPUS", "2", r"\d*\.?\d+"))
+memory, cpus = checked("NOTEBOOK_MEMORY", "2G", profiles.SIZE), checked("NOTEBOOK_CPUS", "2", profiles.CPUS)
+try:
+    c.DropsondeSpawner.profiles = profiles.parse(setting("NOTEBOOK_PROFILES"), memory, cpus)
+except ValueError as error:
+    stop(f"NOTEBOOK_PROFILES: {error}.", f"Write something like {profiles.EXAMPLE} into hub/environment.")
 c.DropsondeSpawner.pids_limit = int(checked("NOTEBOOK_PIDS", str(PIDS_LIMIT), r"[1-9]\d{1,6}"))
 c.DropsondeSpawner.shm_size = checked("NOTEBOOK_SHM", SHM_SIZE, r"[1-9]\d{0,5}[kmg]")
+# A home that holds more than this is full: its owner can delete files, but starts no new server to work in.
+c.DropsondeSpawner.home_size = (
+    profiles.size_of(checked("HOME_SIZE", "20G", profiles.SIZE)) if setting("HOME_SIZE") else 0
+)
+c.DropsondeSpawner.contact = brand.contact
+# More at once only make each other slow; whoever comes then is told when to try again.
+c.JupyterHub.concurrent_spawn_limit = int(checked("CONCURRENT_SPAWN_LIMIT", "20", r"[1-9]\d*"))
+c.JupyterHub.active_server_limit = int(checked("ACTIVE_SERVER_LIMIT", "0", r"\d+"))
+# One server each: with more, the limits of one would be no limit of its user.
+c.JupyterHub.allow_named_servers = False
 c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*"))
 # Where `pip install`, `uv` and R's install.packages() look, for sites with mirrors of their own.
 pypi, cran = mirror("PYPI_INDEX", "https://pypi.example.org/simple"), mirror("CRAN_MIRROR", "https://cran.example.org")

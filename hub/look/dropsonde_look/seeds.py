@@ -17,7 +17,12 @@ NAME = "rosalind.franklin@example.org"
 NASTY = """<script>alert(1)</script>"'"""
 RIGHT_TO_LEFT = "\u05e8\u05d5\u05d6\u05d0\u05dc\u05d9\u05e0\u05d3"  # Hebrew letters
 LONG = f"{'a-very-long-name-of-somebody-' * 6}@a-department-of-an-institute.example.org"
-# What templates read of a `dropsonde_spawner.versions.Version`.
+# What templates read of `dropsonde_spawner.profiles.Profile`, of `usage.Fullness` and of `versions.Version`.
+FULL = SimpleNamespace(words="21.4 GB of 20 GB")
+SIZES = {
+    "small": SimpleNamespace(name="small", words="2 GB of memory, 2 processors"),
+    "large": SimpleNamespace(name="large", words="8 GB of memory, 4 processors"),
+}
 OTHER_VERSION = SimpleNamespace(id="2f6d1c0e9a34", built="2026-09-14T16:02:11+00:00")
 
 
@@ -40,6 +45,21 @@ class Server:
     last_activity: datetime | None = None
     version: str = ""
     user_options: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, Any] = field(default_factory=dict)
+    last_choice: str = ""
+    running_profile: SimpleNamespace | None = None
+    fullness: SimpleNamespace | None = None
+    home_notice: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def offers_choice(self) -> bool:
+        """Whether there is more than one size."""
+        return len(self.profiles) > 1
+
+    @property
+    def home_is_full(self) -> bool:
+        """Whether no new server starts in the home."""
+        return self.fullness is not None
 
     @property
     def url(self) -> str:

@@ -61,6 +61,9 @@ def _all() -> list[State]:
     unconfirmed = f"DACO does not answer. Your approval could not be confirmed since {seeds.NOW:%Y-%m-%d %H:%M} UTC."
     memory = errors.spawn("Your notebook server needed more memory than its limit of 2G and was ended.")
     disk = errors.spawn("The disk of this machine is full.")
+    sized = seeds.running(running_profile=seeds.SIZES["large"])
+    little = "Your home is nearly full (18.6 GB of 20 GB). Once it is, no new server starts: delete some files."
+    nearly_full = seeds.running(home_notice={"level": "warning", "text": little})
     starts = [
         State(f"spawn-pending-{number}", f"Starting: {stage.message}", "spawn_pending.html", values.pending(number))
         for number, stage in enumerate(STAGES, 1)
@@ -137,13 +140,19 @@ def _all() -> list[State]:
             "home.html",
             values.home(person=Person(seeds.LONG, admin=True), parsed_scopes={"admin-ui": []}),
         ),
+        State("home-size", "Home, server of a chosen size runs", "home.html", values.home(sized)),
+        State("home-nearly-full", "Home, little space is left", "home.html", values.home(nearly_full)),
         State("spawn-form", "Options of a start", "spawn.html", values.spawn_form()),
+        State("spawn-sizes", "Choice of a size", "spawn.html", values.spawn_form(values.sizes())),
         State(
             "spawn-form-refused",
             "Options refused",
             "spawn.html",
-            values.spawn_form(error_message="There is no such size."),
+            values.spawn_form(
+                values.sizes(), error_message="There is no server size huge. Choose one of: small, large."
+            ),
         ),
+        State("spawn-home-full", "Start in a full home", "spawn.html", values.spawn_form(values.full_home())),
         *starts,
         State("spawn-failed", "Start failed: memory", "not_running.html", values.not_running(memory), 500),
         State("spawn-failed-at-once", "Start failed at once: disk", "error.html", values.spawn_error(disk), 500),

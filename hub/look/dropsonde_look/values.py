@@ -156,20 +156,31 @@ def warned(level: str, text: str, server: Server | None = None) -> Values:
     return home(person=Person(spawner=server or seeds.running(), told={"level": level, "text": text}))
 
 
-def spawn_form(**more: Any) -> Values:
+def spawn_form(server: Server | None = None, **more: Any) -> Values:
     """Return what the options of a start get."""
-    person = Person(spawner=Server(options_form=FORM))
+    person = Person(spawner=server or Server(options_form=FORM))
     return {
         "for_user": person,
         "user": person,
         "auth_state": None,
-        "spawner_options_form": FORM,
+        # Our own questions are the template's.
+        "spawner_options_form": person.spawner.options_form,
         "error_message": "",
         "html_error_message": "",
         "url": f"/hub/spawn/{seeds.NAME}?_xsrf=seeded",
         "spawner": person.spawner,
         **more,
     }
+
+
+def sizes() -> Server:
+    """Return a server that can be started in several sizes."""
+    return Server(options_form="start_options", profiles=seeds.SIZES, last_choice="large")
+
+
+def full_home() -> Server:
+    """Return a server that cannot be started for work."""
+    return Server(options_form="start_options", fullness=seeds.FULL)
 
 
 def proxy_error() -> Values:

@@ -8,7 +8,8 @@ from jupyterhub.utils import recursive_update
 
 from . import failures, homes, hostconfig, labels, logtail, naming
 from .failures import SpawnFailure
-from .settings import SpawnerSettings
+from .limits import LimitedSpawner
+from .profiles import DEFAULT
 
 CONFLICT = 409
 # Seconds that reading a failed container's log may take, within the time that JupyterHub gives a start.
@@ -20,7 +21,7 @@ REMOVAL_TRIES = 50
 REMOVAL_INTERVAL = 0.2
 
 
-class ContainerSpawner(SpawnerSettings):
+class ContainerSpawner(LimitedSpawner):
     """The calls about one user's container."""
 
     _unanswered: "asyncio.Future[Any] | None" = None
@@ -38,7 +39,9 @@ class ContainerSpawner(SpawnerSettings):
             return None
         self.object_id = found["Id"]
         # The label knows better than the hub's database, which a hub that was killed in a start has not written yet.
-        self.version = labels.container_labels(found).get(labels.VERSION, "")
+        known = labels.container_labels(found)
+        self.version = known.get(labels.VERSION, "")
+        self.profile_name = known.get(labels.PROFILE, DEFAULT)
         return found
 
     async def _inspect(self) -> dict[str, Any] | None:

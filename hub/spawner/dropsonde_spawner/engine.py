@@ -10,6 +10,8 @@ from docker.utils import kwargs_from_env
 
 # These may take their time (a stop waits up to 10 s for the server's end) and must not keep a start waiting.
 SLOW_CALLS = frozenset({"stop", "remove_container", "logs", "wait", "pull"})
+# Seconds that an answer may take for which millions of files are counted.
+ASK_TIMEOUT = 300
 
 
 class Engine:
@@ -46,3 +48,16 @@ class Engine:
 
     def _run(self, method: str, *args: Any, **kwargs: Any) -> Any:
         return getattr(self.client, method)(*args, **kwargs)
+
+    def ask(self, path: str) -> "asyncio.Future[Any]":
+        """Ask what stands before the engine something that the engine itself does not know; return its JSON.
+
+        Args:
+            path: where, such as `/dropsonde/usage`.
+        """
+        return asyncio.wrap_future(self._slow.submit(self._ask, path))
+
+    def _ask(self, path: str) -> Any:
+        answer = self.client.get(f"{self.client.base_url}{path}", timeout=ASK_TIMEOUT)
+        answer.raise_for_status()
+        return answer.json()

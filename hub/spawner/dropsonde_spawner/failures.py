@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from docker.errors import APIError, DockerException, NotFound
@@ -27,9 +27,10 @@ class SpawnFailure(SpawnException):  # type: ignore[misc]  # jupyterhub has no t
         next_step: what the user can do about it.
         reason: a short label for JupyterHub's metrics.
         detail: more for the operator's log, never shown to the user.
+        status: the HTTP status, where it is the user who can do something about it.
     """
 
-    def __init__(self, what: str, next_step: str, *, reason: str, detail: str = "") -> None:
+    def __init__(self, what: str, next_step: str, *, reason: str, detail: str = "", status: int = 500) -> None:
         self.what = what
         self.next_step = next_step
         self.jupyterhub_message = f"{what} {next_step}"
@@ -39,7 +40,7 @@ class SpawnFailure(SpawnException):  # type: ignore[misc]  # jupyterhub has no t
             reason=reason,
             message_html=self.jupyterhub_html_message,
             log_message=f"{what} ({detail})" if detail else what,
-            status_code=500,
+            status_code=status,
         )
 
 
@@ -189,6 +190,32 @@ def home_refused(volume: str, why: str) -> SpawnFailure:
         detail=f"volume {volume}: {why}",
     )
 
+
+def profile_unknown(name: Any, choice: Iterable[str]) -> SpawnFailure:
+    """Return the failure where no size was chosen, or one that there is not.
+
+    Args:
+        name: what was chosen.
+        choice: the names of those that there are.
+    """
+    what = f"There is no server size {str(name)[:40]}." if name else "No size was chosen for the server."
+    return SpawnFailure(what, f"Choose one of: {', '.join(choice)}.", reason="profile", status=400)
+
+
+def home_full(words: str, contact: str) -> SpawnFailure:
+    """Return the failure where somebody's home holds more than it may.
+
+    Args:
+        words: how much, see `usage.Fullness.words`.
+        contact: whom to ask, empty for no one in particular.
+    """
+    return SpawnFailure(
+        f"Your home is full: it holds {words}.",
+        "Choose Start My Server on the hub's home page to start a small one in which you can delete files, or ask "
+        f"{contact or 'the people who run this hub'} for more space.",
+        reason="home-full",
+        status=403,
+    )
 
 # What the guard writes (hub/guard); first match counts.
 GUARD_SAYS = (

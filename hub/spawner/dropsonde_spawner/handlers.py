@@ -1,4 +1,4 @@
-"""A page of the hub that says which version of the libraries a user's server has, and which its next start has."""
+"""Pages of the hub that JupyterLab asks: which version of the libraries a server has, and how full its home is."""
 
 import json
 
@@ -27,3 +27,14 @@ class VersionHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no ty
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps(answer))
+
+
+class DiskHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no types
+    """`GET disk`: JupyterLab asks it from time to time, for the user's home."""
+
+    @web.authenticated
+    def get(self) -> None:
+        """Answer with `level` ("warning", "danger") and `text`, or with an empty object."""
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(self.current_user.spawner.home_notice))

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from dockerspawner import DockerSpawner
 from traitlets import Dict, Int, List, TraitError, Unicode, default, validate
 
-from . import hostconfig, naming, profiles, records, versions
+from . import hostconfig, naming, records, versions
 from .engine import Engine
 from .failures import SpawnFailure
 
@@ -101,9 +101,6 @@ class SpawnerSettings(DockerSpawner):  # type: ignore[misc]  # dockerspawner has
             states = [server.state for server in record.orm_spawners.values()]
             self._home = records.home_of(self.service_name, self.user.name, record.id, record.created, states)
         return self._home
-
-    # The name of the limits that the next start has, see `profiles`.
-    profile_name = profiles.DEFAULT
 
     # -- Version of the libraries --------------------------------------------------------------------------------------
 

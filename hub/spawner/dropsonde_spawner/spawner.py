@@ -95,6 +95,8 @@ class DropsondeSpawner(ContainerSpawner):
         if "image" in self.user_options:
             # DockerSpawner would refuse this start and, as JupyterHub keeps the options, all that follow.
             self.log.warning("%s asked for an image of their own; there is no choice of images", self._log_name)
+        await self._require_space()
+        self._use_profile()
         self._use_next_version()
         reached.reach(stages.HOME)
         await asyncio.gather(self._require_image(), self._prepare_home(), self._require_volumes())
@@ -171,9 +173,14 @@ class DropsondeSpawner(ContainerSpawner):
         self._engine_away = False
         if found is None:
             return 0
-        if found["State"]["Running"]:
+        if found["State"]["Running"] and not self.cleanup_is_over:
+            self._watch_home()
             await self._follow_address(found)
             return None
+        if found["State"]["Running"]:
+            self.log.info("The time of %s, started to delete files, is over", self._log_name)
+            await self.end_container()
+            return 0
         if self.server and self._reported != found["Id"] and found["State"].get("ExitCode"):
             self._reported = found["Id"]
             ended = self._death(found)

@@ -10,7 +10,9 @@ from dropsonde_auth.authenticator import ApprovalMixin
 from dropsonde_auth.failures import NotApprovedError, SignInError
 from dropsonde_look import errors, names, seeds, states
 from dropsonde_spawner import failures, stages
+from dropsonde_spawner.profiles import Profile
 from dropsonde_spawner.spawner import DropsondeSpawner
+from dropsonde_spawner.usage import Fullness
 from dropsonde_spawner.versions import Version
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +50,10 @@ def test_seeded_people_and_servers_have_nothing_that_the_real_ones_lack() -> Non
     server = {name for name in vars(seeds.Server()) if not name.startswith("_")}
     orm_columns = {"last_activity", "display_name", "user_options"}
     assert server - orm_columns <= set(dir(DropsondeSpawner))
+    assert {"offers_choice", "home_is_full"} <= set(dir(DropsondeSpawner))
     assert set(vars(seeds.OTHER_VERSION)) <= set(Version.__dataclass_fields__)
+    assert set(vars(seeds.SIZES["small"])) <= set(dir(Profile)) | set(Profile.__dataclass_fields__)
+    assert set(vars(seeds.FULL)) <= set(dir(Fullness))
 
 
 def test_the_states_of_a_start_are_the_spawners() -> None:

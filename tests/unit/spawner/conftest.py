@@ -11,6 +11,7 @@ import pytest
 import requests
 from docker.errors import APIError, NotFound
 from dropsonde_spawner import DropsondeSpawner
+from dropsonde_spawner.limits import LimitedSpawner
 from jupyterhub import orm
 from jupyterhub.objects import Server
 from traitlets.config import Config
@@ -38,6 +39,7 @@ class FakeEngine:
         trouble: raised by every call while it is set.
         on_call: called with the method's name before it is carried out; may wait or raise.
         calls: the methods that were called.
+        usage: what the guard says of the homes' sizes.
     """
 
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -48,6 +50,8 @@ class FakeEngine:
     on_call: Callable[[str], Any] | None = None
     calls: list[str] = field(default_factory=list)
     log: bytes = b""
+
+    usage: dict[str, int] = field(default_factory=dict)
 
     client = docker.APIClient(version="1.44")  # makes no connection
 
@@ -62,6 +66,14 @@ class FakeEngine:
         if self.on_call:
             await self.on_call(method)
         return getattr(self, method)(*args, **kwargs)
+
+    async def ask(self, path: str) -> Any:
+        assert path == "/dropsonde/usage"
+        self.calls.append("usage")
+        await asyncio.sleep(0)
+        if self.trouble:
+            raise self.trouble
+        return dict(self.usage)
 
     def add(self, name: str, labels: dict[str, str] | None = None, running: bool = True, **state: Any) -> None:
         self.containers[name] = {
@@ -133,6 +145,7 @@ Maker = Callable[..., DropsondeSpawner]
 def make_spawner(engine: FakeEngine, db: Any, monkeypatch: pytest.MonkeyPatch) -> Maker:
     """Return a function that makes a user's spawner, as the hub does it for a start or after its own restart."""
     monkeypatch.setattr(DropsondeSpawner, "engine", engine)
+    monkeypatch.setattr(LimitedSpawner, "_usage", None)
     monkeypatch.setattr(DropsondeSpawner, "get_env", lambda self: {"JUPYTERHUB_API_TOKEN": "very-secret-token"})
 
     def make(name: str = "alice", server: str = "", port: int = 8888, **settings: Any) -> DropsondeSpawner:

@@ -25,7 +25,11 @@ def test_security_and_limits() -> None:
     assert found["CapDrop"] == ["ALL"]
     assert found["SecurityOpt"] == ["no-new-privileges"]
     assert found["PidsLimit"] == 99
-    assert found["Memory"] == 2**30
+    assert found["Memory"] == found["MemorySwap"] == 2**30
+    assert found["ReadonlyRootfs"] is True
+    assert set(found["Tmpfs"]) == {"/tmp", "/var/tmp"}
+    assert all({"nosuid", "nodev"} <= set(options.split(",")) for options in found["Tmpfs"].values())
+    assert f"size={2**29}" in found["Tmpfs"]["/tmp"]
     assert (found["CpuPeriod"], found["CpuQuota"]) == (100_000, 150_000)
     assert found["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
     assert found["NetworkMode"] == "net"

@@ -1,5 +1,5 @@
-// Tells people what the hub announces, that another version of the libraries is in use by now, that their approval ends,
-// and which of their own packages do not fit.
+// Tells people what the hub announces, that another version of the libraries is in use by now, that their approval ends
+// or their home gets full, and which of their own packages do not fit.
 const MINUTE = 60 * 1000;
 const ASK_EVERY = 10 * MINUTE;
 const ASK_APPROVAL_EVERY = MINUTE / 4;
@@ -46,7 +46,7 @@ function watch(app, Notification, address, running) {
   document.addEventListener("visibilitychange", () => void tick());
 }
 
-// Shows what the hub says (of the user's approval, or to everybody), each text once, and takes back what it says no more.
+// Shows what the hub says (of the user's approval or home, or to everybody), each text once, and takes back what it says no more.
 function watchText(Notification, address, every) {
   let shown = "";
   let id = "";
@@ -95,6 +95,7 @@ export function plugin(lab) {
         watch(app, lab.apputils.Notification, `${option("hubPrefix")}version`, option("dropsondeVersion"));
         watchText(lab.apputils.Notification, `${option("hubPrefix")}approval`, ASK_APPROVAL_EVERY);
         watchText(lab.apputils.Notification, `${option("hubPrefix")}announcement`, MINUTE);
+        watchText(lab.apputils.Notification, `${option("hubPrefix")}disk`, MINUTE);
       }
     });
   }
