@@ -181,11 +181,13 @@ class _Request(httputil.HTTPMessageDelegate):
         if self._answered or self._connection.stream is None or self._connection.stream.closed():
             return
         self._answered = True
-        headers = httputil.HTTPHeaders({"Content-Length": str(len(answer.body)), "Content-Type": answer.kind})
+        # Whoever asks for the head only gets no more; nobody of ours does.
+        body = b"" if self.method == "HEAD" else answer.body
+        headers = httputil.HTTPHeaders({"Content-Length": str(len(body)), "Content-Type": answer.kind})
         if answer.status == 204:
             headers = httputil.HTTPHeaders()
         line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses.get(answer.status, "Unknown"))
-        self._connection.write_headers(line, headers, answer.body or None)
+        self._connection.write_headers(line, headers, body or None)
         self._connection.finish()
 
 
