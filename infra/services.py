@@ -78,7 +78,7 @@ def wait_for_guard(client: docker.DockerClient, settings: Settings) -> None:
     while LISTENING not in health.last_lines(client, container, 1000):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"] or time.monotonic() > deadline:
-            raise health.failure(state)(
+            raise health.failure(health.ended(client, container))(
                 "The guard, through which the hub starts servers, does not start.",
                 seen=health.last_lines(client, container),
                 next_step="Mend what the log names, then run the same command again.",

@@ -217,6 +217,7 @@ def home_full(words: str, contact: str) -> SpawnFailure:
         status=403,
     )
 
+
 # What the guard writes (hub/guard); first match counts.
 GUARD_SAYS = (
     (r"^the engine does not answer", "engine", "The container engine did not answer.", AGAIN),
