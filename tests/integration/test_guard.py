@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import docker
 
+from infra import services
 from tests.conftest import Stack
 from tests.integration.people import Counter, People, Person
 from tests.integration.tree import Tree
@@ -127,7 +128,7 @@ def test_a_guard_that_ended_comes_back(stack: Stack, client: docker.DockerClient
     (guard,) = stack.containers(client, "guard")
     guard.exec_run(["sh", "-c", "kill -9 -1"], user="1000")
     wait_until("the engine starts it again", lambda: client.api.inspect_container(guard.id)["RestartCount"] == 1)
-    wait_until("it listens", lambda: "Listening" in guard.logs(tail=5).decode())
+    wait_until("it listens", lambda: guard.exec_run(services.GUARD_CHECK).exit_code == 0)
     assert person.is_running()
     person.stop()
     person.start()

@@ -20,6 +20,7 @@ from requests.exceptions import RequestException
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 
 from . import calls
 from .actions import Actions, Answer
@@ -32,6 +33,7 @@ LARGEST_BODY = 128 * 1024
 READ_SECONDS = 10.0
 # The hub makes up to 32 calls at once; what is more is not ours to carry out.
 MOST_CALLS = 64
+MOST_CONNECTIONS = 512
 HEADERS = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
 CONNECTIONS = {"", "keep-alive", "close"}
 LONGEST_SHOWN = 200
@@ -199,6 +201,18 @@ def _peer(connection: socket.socket) -> str:
     return f"uid {user}"
 
 
+class _Server(HTTPServer):
+    """A server with a limit of connections: each of them costs memory, also one that says nothing."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Begin with a connection, or end it at once."""
+        if len(self._connections) >= MOST_CONNECTIONS:
+            log.warning("Refused to %s: more than %d connections", _peer(stream.socket), MOST_CONNECTIONS)
+            stream.close()
+        else:
+            super().handle_stream(stream, address)
+
+
 def server(guard: Guard) -> HTTPServer:
     """Return a server that is not listening yet."""
     options: dict[str, Any] = {
@@ -209,4 +223,4 @@ def server(guard: Guard) -> HTTPServer:
         "body_timeout": READ_SECONDS,
         "decompress_request": False,
     }
-    return HTTPServer(guard, **options)
+    return _Server(guard, **options)

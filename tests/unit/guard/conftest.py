@@ -110,6 +110,8 @@ class Recorder:
             return (200, {"Id": "sha256:1", "Config": config}) if known else (404, {"message": "No such image"})
         if parts == ["volumes", "create"]:
             given = recorded.body
+            if given.get("DriverOpts", {}).get("size"):
+                return 400, {"message": "create x: quota size requested but no quota support"}
             self.volumes[given["Name"]] = given["Labels"]
             return 201, {
                 "Name": given["Name"],

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import docker
 import pytest
 from docker.errors import APIError, NotFound
 from docker.types import Mount
+from dropsonde_guard import calls
+from dropsonde_guard.actions import Actions
+from dropsonde_guard.policy import load
 
-from tests.unit.guard.conftest import ACCOUNT, FOREIGN, HOME, IMAGE, NOTEBOOK, SCIENCE, Running
+from tests.unit.guard.conftest import ACCOUNT, FOREIGN, HOME, IMAGE, NOTEBOOK, SCIENCE, Running, environ
 from tests.unit.guard.requests import CONTAINER, CREATE, HOST_CONFIG, VOLUME, create, http
 
 
@@ -52,6 +58,15 @@ def test_a_home_is_made_with_its_labels(running: Running) -> None:
     (made,) = running.engine.changes
     assert made.body == VOLUME
     assert made.path == "/v1.45/volumes/create"
+
+
+def test_a_home_has_its_limit_where_the_disk_can_hold_it(running: Running, versions_file: Path) -> None:
+    del running.engine.volumes[HOME]
+    actions = Actions(load(environ(versions_file, HOME_SIZE="20G")))
+    client = docker.APIClient(f"unix://{running.engine.path}", version="1.45")
+    answer = actions.carry_out(client, calls.CreateVolume(json.dumps(VOLUME).encode()))
+    assert answer.status == 201
+    assert [item.body["DriverOpts"] for item in running.engine.changes] == [{"size": str(20 << 30)}, {}]
 
 
 def test_usage_is_of_our_homes_only_and_asked_once(running: Running) -> None:

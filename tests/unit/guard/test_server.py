@@ -107,6 +107,20 @@ def test_whoever_is_slow_loses_the_connection_and_disturbs_nobody(running: Runni
         one.close()
 
 
+def test_too_many_connections_end_at_once_and_the_guard_goes_on(running: Running) -> None:
+    held = []
+    for _ in range(server.MOST_CONNECTIONS + 100):
+        one = socket.socket(socket.AF_UNIX)
+        one.connect(str(running.path))
+        held.append(one)
+    held[-1].settimeout(5)
+    assert held[-1].recv(1) == b""
+    for one in held:
+        one.close()
+    time.sleep(0.2)
+    assert running.client.inspect_container(NOTEBOOK)
+
+
 def test_too_many_calls_at_once_are_refused_and_the_rest_carried_out(running: Running) -> None:
     assert running.client.inspect_container(NOTEBOOK)
     running.engine.gate.clear()
