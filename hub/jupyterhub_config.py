@@ -20,7 +20,7 @@ from dropsonde_look import handlers as look_handlers
 from dropsonde_look.announcement import Board
 from dropsonde_look.static import StaticFiles
 from dropsonde_release import exemption
-from dropsonde_spawner import profiles
+from dropsonde_spawner import profiles, variables
 from dropsonde_spawner.handlers import DiskHandler, VersionHandler
 from dropsonde_spawner.hostconfig import PIDS_LIMIT, SHM_SIZE
 
@@ -154,6 +154,11 @@ c.DropsondeSpawner.start_timeout = int(checked("SPAWN_TIMEOUT", "60", r"[1-9]\d*
 pypi, cran = mirror("PYPI_INDEX", "https://pypi.example.org/simple"), mirror("CRAN_MIRROR", "https://cran.example.org")
 mirrors = {"PIP_INDEX_URL": pypi, "UV_DEFAULT_INDEX": pypi, "CRAN_MIRROR": cran}
 c.DropsondeSpawner.environment = {name: address for name, address in mirrors.items() if address}
+try:
+    # The guard lets these pass; config.d gives them values.
+    variables.parse_names(setting("NOTEBOOK_ENVIRONMENT"))
+except ValueError as error:
+    stop(f"{error}.", "Name variables that do not decide which programs run, or none.")
 # JupyterLab and its error pages have the same face.
 c.DropsondeSpawner.environment["DROPSONDE_BRAND"] = json.dumps(brand.for_notebooks())
 

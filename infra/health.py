@@ -72,8 +72,19 @@ def last_lines(client: docker.DockerClient, container: str, lines: int = 20) -> 
         return str(error.explanation or error)
 
 
+def ended(client: docker.DockerClient, container: str) -> Any:
+    """Return how a container is that has ended, perhaps several times, with the exit code that it ends with."""
+    state = client.api.inspect_container(container)
+    if state["State"]["Running"] and not state["State"]["Restarting"]:
+        # The engine has already started it again: how it ended shows when it ends the next time.
+        with suppress(docker.errors.APIError, requests.RequestException):
+            code = client.api.wait(container, timeout=NEXT_END_SECONDS, condition="next-exit")
+            state["State"]["ExitCode"] = code["StatusCode"]
+    return state
+
+
 def failure(container: Any) -> type[DropsondeError]:
-    """Return the kind of error of a hub that ended: with code 78 it says that its settings are wrong."""
+    """Return the kind of error of a hub or guard that ended: with code 78 it says that its settings are wrong."""
     return ConfigError if container["State"]["ExitCode"] == BAD_CONFIGURATION else DropsondeError
 
 
@@ -87,12 +98,7 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
     while not answers(settings.url):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
-            if state["State"]["Running"] and not state["State"]["Restarting"]:
-                # The engine has already started it again: how it ended shows when it ends the next time.
-                with suppress(docker.errors.APIError, requests.RequestException):
-                    ended = client.api.wait(container, timeout=NEXT_END_SECONDS, condition="next-exit")
-                    state["State"]["ExitCode"] = ended["StatusCode"]
-            raise failure(state)(
+            raise failure(ended(client, container))(
                 "The hub ended while it started.",
                 seen=last_lines(client, container),
                 next_step="Mend what the log names, then run the same command again.",

@@ -72,7 +72,7 @@ CATALOG = (
             "hub/firewall/dropsonde_firewall",
             *(
                 f"hub/spawner/dropsonde_spawner/{name}.py"
-                for name in ("__init__", "hostconfig", "labels", "naming", "profiles")
+                for name in ("__init__", "hostconfig", "labels", "naming", "profiles", "variables")
             ),
         ),
         parent="hub-core",

@@ -49,6 +49,12 @@ LABELS = {"dropsonde.service": os.environ["SERVICE_NAME"], "dropsonde.kind": "no
 c.DockerSpawner.extra_create_kwargs = {"labels": LABELS}
 c.DockerSpawner.default_url = "/lab"
 """
+# Our spawner without what keeps a user's container in: with the guard out of the way, its cost is all that differs.
+UNLIMITED = """
+LIMITS = ["cap_drop", "security_opt", "read_only", "tmpfs", "ipc_mode", "cgroupns", "pids_limit", "mem_limit"]
+LIMITS += ["memswap_limit", "cpu_period", "cpu_quota", "log_config"]
+c.DropsondeSpawner.extra_host_config = dict.fromkeys(LIMITS)
+"""
 # And with JupyterHub's own start of the server, with the extensions that it has by default, too.
 STOCK_START = """
 extensions = ["--ServerApp.jpserver_extensions=" + name + "=True" for name in ("jupyter_lsp", "notebook_shim")]
@@ -68,13 +74,28 @@ def copy_of_tree(folder: Path) -> Path:
     return folder
 
 
+def without_guard(tree: Path) -> None:
+    """Give the engine's socket to the hub itself: the guard knows no containers but ours."""
+    file = tree / "compose.yaml"
+    text = file.read_text()
+    for guarded, bare in (
+        ("DOCKER_HOST: unix:///srv/jupyterhub/guard/docker.sock", "DOCKER_HOST: unix:///var/run/docker.sock"),
+        ("- guard:/srv/jupyterhub/guard:ro", "- ${DOCKER_SOCKET}:/var/run/docker.sock"),
+    ):
+        if guarded not in text:
+            raise ValueError(f"compose.yaml has no line {guarded!r}")
+        text = text.replace(guarded, bare)
+    file.write_text(text)
+
+
 @contextlib.contextmanager
 def stock_stack(ours: Stack, name: str, config: str) -> Iterator[Stack]:
-    """Start another service with stock spawner settings, from a copy of the tree."""
+    """Start another service without the guard and with other spawner settings, from a copy of the tree."""
     stack = make_stack(f"{ours.name}-{name}", BASE_IMAGE=base_image(ours))
     with tempfile.TemporaryDirectory() as folder:
         tree = copy_of_tree(Path(folder))
         (tree / "hub/config.d/99-stock.py").write_text(config)
+        without_guard(tree)
         command = ["python", "-m", "invoke", "up", "--yes"]
         try:
             subprocess.run(command, cwd=tree, env=stack.env, check=True, capture_output=True)
@@ -149,6 +170,20 @@ def login_to_lab(stack: Stack, name: str) -> float:
     return took
 
 
+def guard_figures(ours: Stack) -> dict[str, float]:
+    """Compare logins to JupyterLab with guard and limits, and without both, interleaved."""
+    with stock_stack(ours, "ng", UNLIMITED) as bare:
+        for stack in (ours, bare):
+            login_to_lab(stack, "guarded")
+        rounds = [(login_to_lab(ours, "guarded"), login_to_lab(bare, "guarded")) for _ in range(RUNS)]
+    guarded, unguarded = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return {
+        "login to JupyterLab with guard and limits (s)": guarded,
+        "login to JupyterLab without both (s)": unguarded,
+        "  ratio": guarded / unguarded,
+    }
+
+
 def crowd(stack: Stack, count: int, prefix: str, *, stop: bool = True) -> tuple[float, list[User]]:
     """Let `count` users log in at once; return the seconds until the last one has JupyterLab."""
     users = [User(stack.url, f"{prefix}{number}") for number in range(count)]
@@ -206,6 +241,7 @@ def main() -> None:
     tags = images.tags(ours.settings)
     for name in ("hub", "proxy", "notebook", "science"):
         figures[f"{name} image (MB)"] = client.api.inspect_image(tags[name])["Size"] / 1e6
+    figures |= guard_figures(ours)
     with stock_stack(ours, "sp", STOCK) as stock_spawner, stock_stack(ours, "st", STOCK + STOCK_START) as stock:
         # Homes and database entries exist before the clock runs: people log in more than once.
         for stack in (ours, stock_spawner, stock):

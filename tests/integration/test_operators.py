@@ -55,7 +55,7 @@ def test_status_as_json(stack: Stack, person: Person) -> None:
     assert found["dev_mode"] is True
     assert found["versions"]["jupyterhub"].startswith("6.1.")
     assert found["versions"]["engine"]
-    assert {item["kind"] for item in found["services"]} == {"hub", "proxy"}
+    assert {item["kind"] for item in found["services"]} == {"hub", "proxy", "guard", "firewall"}
     for item in found["services"]:
         assert item["state"] == "running"
         assert item["started"]

@@ -159,9 +159,10 @@ class Actions:
             options = {"size": str(self._policy.home_size)}
             try:
                 limited: dict[str, Any] = client.create_volume(name, "local", options, given)
-            except APIError:
-                # No quotas on this file system; the hub watches how large the homes are.
-                pass
+            except APIError as error:
+                # The hub watches how large homes are that this disk's file system cannot hold to a limit.
+                if "no quota support" not in str(error.explanation):
+                    raise
             else:
                 return limited
         made: dict[str, Any] = client.create_volume(name, "local", {}, given)

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dropsonde_spawner import profiles
+from dropsonde_spawner import profiles, variables
 from dropsonde_spawner.hostconfig import PIDS_LIMIT, SHM_SIZE, DataMount, parse_mounts
 from dropsonde_spawner.profiles import Profile
-
-from . import environment
 
 VERSIONS = Path("/srv/jupyterhub/versions/versions.json")
 SERVICE = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -85,7 +83,7 @@ def load(environ: Mapping[str, str]) -> Policy:
             pids_limit=_number(value("NOTEBOOK_PIDS", str(PIDS_LIMIT))),
             shm_size=_shm(value("NOTEBOOK_SHM", SHM_SIZE)),
             home_size=profiles.size_of(value("HOME_SIZE")) if value("HOME_SIZE") else None,
-            names=environment.parse_names(value("NOTEBOOK_ENVIRONMENT")),
+            names=variables.parse_names(value("NOTEBOOK_ENVIRONMENT")),
             versions_file=Path(value("VERSIONS_FILE", str(VERSIONS))),
         )
     except ValueError as error:

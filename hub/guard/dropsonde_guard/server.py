@@ -20,6 +20,7 @@ from requests.exceptions import RequestException
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 
 from . import calls
 from .actions import Actions, Answer
@@ -32,6 +33,7 @@ LARGEST_BODY = 128 * 1024
 READ_SECONDS = 10.0
 # The hub makes up to 32 calls at once; what is more is not ours to carry out.
 MOST_CALLS = 64
+MOST_CONNECTIONS = 512
 HEADERS = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
 CONNECTIONS = {"", "keep-alive", "close"}
 LONGEST_SHOWN = 200
@@ -181,11 +183,13 @@ class _Request(httputil.HTTPMessageDelegate):
         if self._answered or self._connection.stream is None or self._connection.stream.closed():
             return
         self._answered = True
-        headers = httputil.HTTPHeaders({"Content-Length": str(len(answer.body)), "Content-Type": answer.kind})
+        # Whoever asks for the head only gets no more; nobody of ours does.
+        body = b"" if self.method == "HEAD" else answer.body
+        headers = httputil.HTTPHeaders({"Content-Length": str(len(body)), "Content-Type": answer.kind})
         if answer.status == 204:
             headers = httputil.HTTPHeaders()
         line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses.get(answer.status, "Unknown"))
-        self._connection.write_headers(line, headers, answer.body or None)
+        self._connection.write_headers(line, headers, body or None)
         self._connection.finish()
 
 
@@ -195,6 +199,18 @@ def _peer(connection: socket.socket) -> str:
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     )
     return f"uid {user}"
+
+
+class _Server(HTTPServer):
+    """A server with a limit of connections: each of them costs memory, also one that says nothing."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Begin with a connection, or end it at once."""
+        if len(self._connections) >= MOST_CONNECTIONS:
+            log.warning("Refused to %s: more than %d connections", _peer(stream.socket), MOST_CONNECTIONS)
+            stream.close()
+        else:
+            super().handle_stream(stream, address)
 
 
 def server(guard: Guard) -> HTTPServer:
@@ -207,4 +223,4 @@ def server(guard: Guard) -> HTTPServer:
         "body_timeout": READ_SECONDS,
         "decompress_request": False,
     }
-    return HTTPServer(guard, **options)
+    return _Server(guard, **options)
