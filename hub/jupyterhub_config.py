@@ -143,6 +143,7 @@ c.DropsondeSpawner.shm_size = checked("NOTEBOOK_SHM", SHM_SIZE, r"[1-9]\d{0,5}[k
 c.DropsondeSpawner.home_size = (
     profiles.size_of(checked("HOME_SIZE", "20G", profiles.SIZE)) if setting("HOME_SIZE") else 0
 )
+c.DropsondeSpawner.home_check_seconds = int(checked("HOME_CHECK_SECONDS", "600", r"[1-9]\d*"))
 c.DropsondeSpawner.contact = brand.contact
 # More at once only make each other slow; whoever comes then is told when to try again.
 c.JupyterHub.concurrent_spawn_limit = int(checked("CONCURRENT_SPAWN_LIMIT", "20", r"[1-9]\d*"))

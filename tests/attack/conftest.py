@@ -13,7 +13,7 @@ import pytest
 from tests.attack.attacker import HijackedHub, Insider
 from tests.attack.watch import Watch
 from tests.conftest import describe
-from tests.signin.conftest import _site, arrive, site  # noqa: F401 - fixtures
+from tests.signin.conftest import _site, arrive, pytest_configure, site  # noqa: F401 - fixtures and a marker
 from tests.signin.hubsite import Site
 
 

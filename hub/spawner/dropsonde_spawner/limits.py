@@ -28,6 +28,9 @@ class LimitedSpawner(SpawnerSettings):
     home_size = Int(0, min=0, help="Bytes that a home may hold before no new server starts in it; 0: any.").tag(
         config=True
     )
+    home_check_seconds = Int(
+        int(NEW_ENOUGH), min=1, help="Seconds from one look at the sizes of homes to the next."
+    ).tag(config=True)
     contact = Unicode("", help="Whom people ask for more space.").tag(config=True)
 
     _usage: ClassVar[Usage | None] = None
@@ -64,6 +67,11 @@ class LimitedSpawner(SpawnerSettings):
         if self.offers_choice:
             options[PROFILE] = self._checked((form.get(PROFILE) or [""])[-1])
         return options
+
+    @default("apply_user_options")
+    def _apply_user_options_default(self) -> Any:
+        # `start` does, so that whoever made no choice reads what there is; the hub would log a warning otherwise.
+        return lambda _spawner, _options: None
 
     @property
     def offers_choice(self) -> bool:
@@ -110,7 +118,7 @@ class LimitedSpawner(SpawnerSettings):
     def usage(self) -> Usage:
         """What is known of all homes, one for all users."""
         if LimitedSpawner._usage is None:
-            LimitedSpawner._usage = Usage(lambda: self.engine.ask(USAGE_PATH))
+            LimitedSpawner._usage = Usage(lambda: self.engine.ask(USAGE_PATH), self.home_check_seconds)
         return LimitedSpawner._usage
 
     @property
@@ -127,7 +135,7 @@ class LimitedSpawner(SpawnerSettings):
     def _watch_home(self) -> None:
         """Have it asked from time to time how full the homes are, for as long as servers run that fill them."""
         if self.home_size:
-            self.usage.refresh(NEW_ENOUGH)
+            self.usage.refresh()
 
     async def _look_again(self) -> None:
         """Make sure that a home that was full still is: its owner may have deleted files a moment ago."""

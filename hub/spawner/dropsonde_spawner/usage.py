@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .profiles import readable
 
 LOG = logging.getLogger(__name__)
-# Seconds for which an answer is new enough; for somebody who has just deleted files and waits; to wait for one.
+# Seconds for which an answer is new enough, usually and for somebody who has just deleted files; to wait for one.
 NEW_ENOUGH, NEW_ENOUGH_TO_REFUSE, PATIENCE = 600.0, 20.0, 15.0
 # The share of a home's size from which its owner is warned.
 WARN_SHARE = 0.9
@@ -49,10 +49,12 @@ class Usage:
 
     Args:
         ask: returns the bytes of each home volume by name; may take as long as counting millions of files does.
+        age: seconds for which an answer is new enough.
     """
 
-    def __init__(self, ask: Callable[[], Awaitable[dict[str, int]]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[dict[str, int]]], age: float = NEW_ENOUGH) -> None:
         self._ask = ask
+        self._age = age
         self._sizes: dict[str, int] = {}
         self._asked = -math.inf
         self._asking: asyncio.Task[None] | None = None
@@ -65,18 +67,22 @@ class Usage:
             volume: the name of its volume.
             size: the bytes that it may hold.
         """
-        self.refresh(NEW_ENOUGH)
+        self.refresh()
         used = self._sizes.get(volume)
         return None if used is None else Fullness(used, size)
 
-    def refresh(self, age: float) -> None:
-        """Ask in the background, unless the last answer is not older than so many seconds."""
-        if self._asking is None and time.monotonic() - self._asked >= age:
+    def refresh(self, age: float | None = None) -> None:
+        """Ask in the background, unless the last answer is new enough.
+
+        Args:
+            age: seconds for which it is; None for the usual ones.
+        """
+        if self._asking is None and time.monotonic() - self._asked >= (self._age if age is None else age):
             self._asking = asyncio.ensure_future(self._refresh())
 
     async def renewed(self) -> None:
         """Return when an answer has come that is new enough to refuse something, or none comes in time."""
-        self.refresh(NEW_ENOUGH_TO_REFUSE)
+        self.refresh(min(self._age, NEW_ENOUGH_TO_REFUSE))
         if self._asking is not None:
             await asyncio.wait([self._asking], timeout=PATIENCE)
 
