@@ -76,8 +76,9 @@ def notebooks(settings: Settings) -> Wanted:
 @pytest.fixture
 def neighbour(bob: Insider) -> set[Target]:
     """Bob's server, and a port that he opened himself."""
-    bob.run("sh", "-c", "cd /tmp && nohup python3 -m http.server 9999 > /dev/null 2>&1 &")
-    wait_until("his port is open", lambda: bob.python("import socket; socket.create_connection(('', 9999))").code == 0)
+    bob.run("cd /tmp && nohup python3 -m http.server 9999 > /dev/null 2>&1 &")
+    own = "import socket; socket.create_connection(('127.0.0.1', 9999), timeout=1)"
+    wait_until("his port is open", lambda: bob.python(own).code == 0)
     return {(bob.address, NOTEBOOK), (bob.address, 9999)}
 
 
