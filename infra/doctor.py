@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 
-from infra import apt_suite, engine, packages, process
+from infra import apt_suite, egress, engine, firewall, packages, process
 from infra.checks import Check, show
 from infra.errors import DropsondeError
 from infra.settings import ROOT, DataMount, Settings
@@ -236,9 +236,10 @@ def checks(settings: Settings) -> list[Check]:
     found = [python_version(), *engine.report(), port_free(settings, client)]
     if client:
         found.append(disk(settings, client))
-    found += [memory(), ca_bundle(settings)]
+    found += [memory(), firewall.bridge_filter(), ca_bundle(settings)]
     found += [data_mount(mount, client) for mount in settings.data_mounts]
     found += [mirror(name, address, settings) for name, address in mirrors(settings).items()]
+    found += egress.mirrors(settings)
     found += [readable(ROOT / name) for name in ("www_custom", "share")]
     found += [check for name in (".env", "hub/oauth.env") if (check := private_file(ROOT / name))]
     return found

@@ -30,7 +30,7 @@ def test_a_new_release_proves_itself_before_it_takes_over() -> None:
 def test_the_first_release_has_no_database_to_back_up() -> None:
     found = plan(State(release="new", current="", serving=False, proved=False, database=False))
     assert not found.backup
-    assert found.replace == ("guard", "proxy", "hub")
+    assert found.replace == ("firewall", "guard", "proxy", "hub")
 
 
 @pytest.mark.parametrize(
