@@ -286,10 +286,16 @@ def test_rules_that_are_taken_away_come_back_by_themselves(
     table = f"inet dropsonde_{settings.service_name.replace('-', '_')}"
     labels = [f"dropsonde.service={settings.service_name}", "dropsonde.kind=firewall"]
     (container,) = world.client.containers.list(filters={"label": labels})
+
+    def nft(command: str) -> str:
+        return str(container.exec_run(["nft", "--stateless", *command.split()])[1].decode())
+
+    right = nft(f"list table {table}")
     for change in (f"delete table {table}", f"insert rule {table} neighbours accept"):
-        assert container.exec_run(["nft", *change.split()])[0] == 0
-        assert reached(alice, outside) != set()
-        wait_until("they are back", lambda: reached(alice, outside) == set())
+        assert nft(change) == ""
+        assert nft(f"list table {table}") != right
+        wait_until("they are back", lambda: nft(f"list table {table}") == right)
+        assert reached(alice, outside) == set()
     assert "by somebody else" in container.logs(tail=5).decode()
 
 

@@ -103,10 +103,10 @@ class World:
 
     @contextmanager
     def without_isolation(self, interface: str) -> Iterator[None]:
-        """Let the engine's own rules forward all that comes from an interface."""
-        rule = f"DOCKER-USER -i {interface} -j ACCEPT"
-        self.as_root(f"iptables -I {rule}")
+        """Let the engine's own rules forward all that comes from an interface, and all answers."""
+        rules = [f"DOCKER-USER {way} {interface} -j ACCEPT" for way in ("-i", "-o")]
+        self.as_root(" && ".join(f"iptables -I {rule}" for rule in rules))
         try:
             yield
         finally:
-            self.as_root(f"iptables -D {rule}")
+            self.as_root(" ; ".join(f"iptables -D {rule}" for rule in rules))
