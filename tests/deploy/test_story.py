@@ -6,6 +6,7 @@ Each test goes on where the one before ended: a fresh host for each would take a
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.deploy.conftest import Member, figures
 from tests.deploy.polling import Polling
 from tests.deploy.world import World
 from tests.integration.people import Counter
+from tests.integration.verbs import wait_until
 from tests.signin.researcher import Researcher
 
 LOGIN = "www_custom/hub/templates/login.html"
@@ -71,6 +73,17 @@ def test_old_tls_and_unknown_names_get_no_answer(world: World) -> None:
     assert world.host.machine.as_root(look.format(known, "-tls1_2")).strip() == "1"
     assert world.host.machine.as_root(look.format(known, "-tls1_1 -cipher ALL:@SECLEVEL=0")).strip() == "0"
     assert world.host.machine.as_root(look.format("elsewhere.example.org", "-tls1_3")).strip() == "0"
+
+
+def test_the_tls_front_is_confined(world: World) -> None:
+    shown = world.host.machine.as_root(
+        "systemctl show nginx -p NoNewPrivileges -p ProtectSystem -p CapabilityBoundingSet"
+    )
+    found = dict(line.split("=", 1) for line in shown.splitlines())
+    assert (found["NoNewPrivileges"], found["ProtectSystem"]) == ("yes", "strict")
+    assert "cap_sys_admin" not in found["CapabilityBoundingSet"]
+    workers = world.host.machine.as_root("grep -h CapEff $(pgrep -u www-data nginx | sed 's|.*|/proc/&/status|')")
+    assert set(workers.split()) == {"CapEff:", "0" * 16}
 
 
 def test_private_files_are_private(world: World) -> None:
@@ -218,6 +231,40 @@ def test_after_a_reboot_everything_is_back(world: World, ada: Member, counting: 
     again = Member(world, "hub", "ada@example.org").in_server()
     answer = again.server_api("GET", "/contents/kept.txt")
     assert answer.json()["content"] == "byte for byte\n" * 1000
+
+
+KNOCK = """\
+import socket, sys
+for target in sys.argv[1:]:
+    host, port = target.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+    except ConnectionRefusedError:
+        pass
+    except OSError:
+        continue
+    print(target)
+"""
+
+
+def reached(world: World, targets: list[str]) -> list[str]:
+    """Return those of ADDRESS:PORT that ada reaches from her container."""
+    (ada,) = world.containers("hub", "notebook", user="ada@example.org")
+    return world.host.machine.as_root(f"docker exec {ada} python3 -c {shlex.quote(KNOCK)} {' '.join(targets)}").split()
+
+
+def test_people_are_kept_apart_after_the_reboot_and_after_a_restart_of_the_engine(world: World) -> None:
+    Member(world, "hub", "carol@example.org").in_server()
+    look = "docker inspect --format '{{range .NetworkSettings.Networks}}{{.%s}}{{end}}' "
+    (bob,) = world.containers("hub", "notebook", user="carol@example.org")
+    neighbour = world.host.machine.as_root(look % "IPAddress" + bob).strip()
+    gateway = world.host.machine.as_root(look % "Gateway" + bob).strip()
+    closed = [f"{neighbour}:8888", f"{gateway}:22", f"{world.address}:22", "169.254.169.254:80"]
+    assert reached(world, [*closed, "hub:8081"]) == ["hub:8081"]
+    # live-restore: their servers run on.
+    world.host.machine.as_root("systemctl restart docker")
+    wait_until("the engine answers", lambda: "hub" in world.host.machine.as_root("docker ps || true"))
+    assert reached(world, [*closed, "hub:8081"]) == ["hub:8081"]
 
 
 def test_a_second_service_beside_it(world: World) -> None:

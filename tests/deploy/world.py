@@ -206,9 +206,10 @@ class World:
         """Return the release that a host serves."""
         return self.host.machine.as_root(f"basename $(readlink /srv/{self.names[name]}/current)").strip()
 
-    def containers(self, name: str, kind: str) -> list[str]:
-        """Return the ids of a service's running containers of one kind, on the host."""
+    def containers(self, name: str, kind: str, *, user: str = "") -> list[str]:
+        """Return the ids of a service's running containers of one kind, on the host; of one user's if one is named."""
         labels = f"--filter label=dropsonde.service={self.names[name]} --filter label=dropsonde.kind={kind}"
+        labels += f" --filter label=dropsonde.user={user}" if user else ""
         return self.host.machine.as_root(f"docker ps --quiet --no-trunc {labels}").split()
 
     def releases(self, name: str) -> Any:
