@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,8 +59,6 @@ def test_environment_is_explicit() -> None:
 
 def test_every_variable_of_the_compose_files_is_set() -> None:
     text = (ROOT / "compose.yaml").read_text() + (ROOT / "compose.dev.yaml").read_text()
-    import re
-
     assert set(re.findall(r"\$\{(\w+)", text)) <= set(compose.environment(SETTINGS, TAGS, {}))
 
 
@@ -80,3 +79,21 @@ def test_socket_path(host: str, path: str) -> None:
 def test_an_engine_over_the_network_is_refused() -> None:
     with pytest.raises(ConfigError, match="engine on this machine"):
         compose.socket_path("tcp://10.0.0.1:2375")
+
+
+def test_the_guard_reads_the_hubs_settings_alike(tmp_path: Path) -> None:
+    file = tmp_path / "environment"
+    file.write_text("NOTEBOOK_MEMORY=4G\n# HOME_SIZE=1G\nBRAND_NAME=x\nNOTEBOOK_ENVIRONMENT='A,$B'\n")
+    found = compose.guard_settings(file)
+    assert found["NOTEBOOK_MEMORY"] == "4G"
+    assert found["HOME_SIZE"] == ""
+    assert found["NOTEBOOK_ENVIRONMENT"] == "A,$B"
+    assert "BRAND_NAME" not in found
+
+
+def test_only_the_guard_is_given_the_engines_socket() -> None:
+    services = re.split(r"^  (?=\w+:$)", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
+    holders = [
+        text.partition(":")[0] for text in services if re.search(r"^ +- \$\{DOCKER_SOCKET\}", text, re.MULTILINE)
+    ]
+    assert holders == ["guard"]
