@@ -65,6 +65,7 @@ def _container(client: docker.DockerClient, item: dict[str, Any]) -> dict[str, A
         "state": state["Status"],
         "started": state["StartedAt"] if state["Running"] else None,
         "version": item["Labels"].get("dropsonde.version", ""),
+        "profile": item["Labels"].get("dropsonde.profile", ""),
         "memory_bytes": _memory(client, item["Id"]) if state["Running"] else 0,
     }
 
@@ -136,10 +137,11 @@ def show_status(client: docker.DockerClient, settings: Settings, *, as_json: boo
             since(item["started"]),
             console.size(item["memory_bytes"]),
             item["version"],
+            item["profile"],
         )
         for item in found["services"] + found["servers"]
     ]
-    console.table(("who", "container", "state", "up", "memory", "version"), rows)
+    console.table(("who", "container", "state", "up", "memory", "version", "profile"), rows)
     console.result("")
     console.table(
         ("volume", "kind", "user", "size"),

@@ -26,10 +26,46 @@ from tests.signin.hubsite import Site
 Watching = Callable[[str], Watch]
 
 MB, GB = 1 << 20, 1 << 30
-PIDS, MEMORY, SHARED, TEMPORARY, LOGS = 2048, 2 * GB, 256 * MB, 1 * GB, 30 * MB
+PIDS, MEMORY, SHARED, TEMPORARY, VAR_TEMPORARY, LOGS = 2048, 2 * GB, 256 * MB, 1 * GB, 64 * MB, 30 * MB
 NO_SPACE = 28
 NOTEBOOKS = 10_000
 UPLOAD = 2 * GB
+# Writes a file until it has a size or there is no space.
+FILL = """
+import json, os
+written, number = 0, 0
+try:
+    with open({file!r}, "wb", buffering=0) as file:
+        while written < {size}:
+            written += file.write(bytes(1 << 20))
+except OSError as error:
+    number = error.errno
+finally:
+    if os.path.exists({file!r}):
+        os.remove({file!r})
+print(json.dumps(dict(written=written, error=number)))
+"""
+# Makes processes until there are so many, or no more can be made.
+FORK = """
+import json, os, signal, time
+made, number = [], 0
+try:
+    while len(made) < {count}:
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+        made.append(child)
+except OSError as error:
+    number = error.errno
+for child in made:
+    os.kill(child, signal.SIGKILL)
+for child in made:
+    os.waitpid(child, 0)
+print(json.dumps(dict(made=len(made), error=number)))
+"""
+# Process 1 writes what the engine keeps; whoever is the same user may write where it does.
+LOG_FLOOD = 'timeout 6 sh -c \'yes "$(head -c 4000 /dev/zero | tr "\\0" x)" > /proc/1/fd/1\''
 # Seconds in which somebody still takes a page for working, on a machine that has other things to do.
 USABLE = 20.0
 
@@ -66,21 +102,7 @@ def script(person: Insider, code: str) -> Any:
 
 def fill(person: Insider, file: str, size: int) -> dict[str, int]:
     """Write a file until it has a size or there is no space; return how much was written and the error's number."""
-    code = f"""
-        import json, os
-        written, number = 0, 0
-        try:
-            with open({file!r}, "wb", buffering=0) as file:
-                while written < {size}:
-                    written += file.write(bytes({MB}))
-        except OSError as error:
-            number = error.errno
-        finally:
-            if os.path.exists({file!r}):
-                os.remove({file!r})
-        print(json.dumps({{"written": written, "error": number}}))
-    """
-    return dict(script(person, code))
+    return dict(script(person, FILL.format(file=file, size=size)))
 
 
 # -- Processes ---------------------------------------------------------------------------------------------------------
@@ -88,27 +110,7 @@ def fill(person: Insider, file: str, size: int) -> dict[str, int]:
 
 def test_processes_end_at_their_limit(alice: Insider, watch: Watching) -> None:
     with watch("processes"):
-        found = script(
-            alice,
-            f"""
-            import json, os, signal, time
-            made, number = [], 0
-            try:
-                while len(made) < {2 * PIDS}:
-                    child = os.fork()
-                    if child == 0:
-                        time.sleep(60)
-                        os._exit(0)
-                    made.append(child)
-            except OSError as error:
-                number = error.errno
-            for child in made:
-                os.kill(child, signal.SIGKILL)
-            for child in made:
-                os.waitpid(child, 0)
-            print(json.dumps({{"made": len(made), "error": number}}))
-            """,
-        )
+        found = script(alice, FORK.format(count=2 * PIDS))
     assert limits(alice)["PidsLimit"] == PIDS
     assert PIDS * 0.9 < found["made"] < PIDS
     assert found["error"] == 11  # EAGAIN
@@ -136,7 +138,7 @@ def test_memory_ends_at_its_limit(alice: Insider, watch: Watching) -> None:
     assert alice.reaches_server()
 
 
-@pytest.mark.parametrize(("folder", "size"), [("/dev/shm", SHARED), ("/tmp", TEMPORARY), ("/var/tmp", TEMPORARY)])
+@pytest.mark.parametrize(("folder", "size"), [("/dev/shm", SHARED), ("/tmp", TEMPORARY), ("/var/tmp", VAR_TEMPORARY)])
 def test_what_is_a_file_in_memory_ends_at_its_limit(alice: Insider, watch: Watching, folder: str, size: int) -> None:
     with watch(f"{folder} full"):
         found = fill(alice, f"{folder}/bomb", 2 * size)
@@ -168,8 +170,7 @@ def test_no_file_can_be_written_beside_home_and_memory(alice: Insider) -> None:
 
 def test_a_log_flood_ends_at_its_limit(alice: Insider, watch: Watching) -> None:
     with watch("log flood"):
-        # Process 1 writes what the engine keeps; she may write where it does.
-        alice.run('timeout 8 sh -c \'yes "$(head -c 400 /dev/zero | tr "\\0" x)" > /proc/1/fd/1\'')
+        alice.run(LOG_FLOOD)
     assert limits(alice)["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
     file = Path(alice.container.attrs["LogPath"])
     kept = [item.stat().st_size for item in file.parent.glob(f"{file.name}*")]
