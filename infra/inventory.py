@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,6 +82,22 @@ def _require_own_name(name: str, hosts: Mapping[str, Mapping[str, Any]]) -> None
         )
 
 
+def _known_hosts(text: str) -> Path:
+    """Return the file that the variable known_hosts_file names; ansible-inventory leaves templates as they are.
+
+    Raises:
+        ConfigError: It holds a template that only Ansible knows.
+    """
+    path = re.sub(r"{{\s*inventory_dir\s*}}", str(HOSTS.parent), text)
+    if "{{" in path or "{%" in path:
+        raise ConfigError(
+            "known_hosts_file holds a template that the verbs cannot read.",
+            seen=text,
+            next_step="Write the path itself, ~/FILE, or {{ inventory_dir }}/FILE.",
+        )
+    return (FOLDER / Path(path).expanduser()) if path else HOSTS.parent / "known_hosts"
+
+
 @functools.cache
 def read(name: str) -> Target:
     """Return a host of the inventory.
@@ -116,7 +133,7 @@ def read(name: str) -> Target:
         jump=str(variables.get("ssh_jump", "")),
         service=service,
         folder=f"/srv/{service}",
-        known_hosts=HOSTS.parent / "known_hosts",
+        known_hosts=_known_hosts(str(variables.get("known_hosts_file", ""))),
         variables=variables,
     )
 
