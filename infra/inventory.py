@@ -51,15 +51,24 @@ class Target:
 
 def _ansible_inventory(*arguments: str) -> Any:
     program = Path(sys.executable).with_name("ansible-inventory")
-    output = process.run(
-        [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
-        what="The inventory could not be read.",
-        next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/group_vars or host_vars that it names.",
-        # Ansible would only warn, and know no host.
-        env=os.environ
-        | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
-        cwd=FOLDER,
-    )
+    try:
+        output = process.run(
+            [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
+            what="The inventory could not be read.",
+            next_step="Correct ansible/inventory/hosts.yml, or the file of ansible/group_vars or host_vars that it names.",
+            # Ansible would only warn, and know no host.
+            env=os.environ
+            | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
+            cwd=FOLDER,
+        )
+    except DropsondeError as error:
+        if "crypt" not in error.seen:
+            raise
+        raise ConfigError(
+            "Private settings are encrypted, and could not be read.",
+            seen=error.seen,
+            next_step="Name the file with the password: export ANSIBLE_VAULT_PASSWORD_FILE=FILE",
+        ) from error
     return json.loads(output)
 
 

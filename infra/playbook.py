@@ -169,10 +169,15 @@ class Progress:
         self._steps.__exit__(*((type(error), error, None) if error else (None, None, None)))
 
 
+def _said(text: object) -> str:
+    """Return what a program said, without what ssh adds where there is a terminal."""
+    return re.sub(r"^Shared connection to \S+ closed\.\s*$", "", str(text or ""), flags=re.MULTILINE).strip()
+
+
 def failure(data: Mapping[str, Any]) -> Failure:
     """Return what a failed task's event says."""
     result = data.get("res", {})
-    parts = [str(result.get(name) or "").strip() for name in ("msg", "stderr", "module_stderr")]
+    parts = [_said(result.get(name)) for name in ("msg", "stderr", "module_stderr")]
     if not any(parts[1:]):
         parts.append(str(result.get("stdout") or "").strip())
     if parts[0].startswith(("non-zero return code", "All items completed", "Task failed: non-zero")) and any(parts[1:]):

@@ -150,7 +150,7 @@ def test_private_settings_may_be_encrypted(world: World, tmp_path: Path) -> None
         world.clone.know()
         assert world.clone.run(*encrypt).code == 0
         assert oauth["OAUTH_CLIENT_SECRET"] not in private.read_text()
-        assert "ANSIBLE_VAULT_PASSWORD_FILE" in world.clone.fails(*DEPLOY)
+        assert "ANSIBLE_VAULT_PASSWORD_FILE" in world.clone.fails(*DEPLOY, code=78)
         done = world.clone.run("invoke", *DEPLOY, env={"ANSIBLE_VAULT_PASSWORD_FILE": str(password)})
     finally:
         private.unlink()

@@ -89,6 +89,18 @@ def test_no_inventory(listed: dict[str, dict[str, Any]]) -> None:
     assert "hosts.yml.example" in refused.value.next_step
 
 
+def test_settings_that_are_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "[ERROR]: Attempting to decrypt but no vault secrets found."
+
+    def run(*_: object, **__: object) -> str:
+        raise DropsondeError("The inventory could not be read.", seen=said)
+
+    monkeypatch.setattr(inventory.process, "run", run)
+    with pytest.raises(ConfigError, match="encrypted") as refused:
+        inventory._ansible_inventory("--list")
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" in refused.value.next_step
+
+
 def test_a_broken_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(DropsondeError) as failed:
