@@ -55,7 +55,7 @@ def _ansible_inventory(*arguments: str) -> Any:
         output = process.run(
             [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
             what="The inventory could not be read.",
-            next_step="Correct ansible/inventory/hosts.yml, or the file of ansible/group_vars or host_vars that it names.",
+            next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/ that it names.",
             # Ansible would only warn, and know no host.
             env=os.environ
             | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
