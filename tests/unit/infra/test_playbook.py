@@ -83,6 +83,10 @@ def test_a_failure_that_is_ignored_is_none() -> None:
         ({"msg": "There is no room."}, "There is no room."),
         ({"msg": "non-zero return code", "stderr": "tar: broken", "rc": 2}, "tar: broken"),
         ({"msg": "non-zero return code", "stdout": "said here", "rc": 1}, "said here"),
+        (
+            {"msg": "non-zero return code", "stdout": "said here", "stderr": "Shared connection to hub closed.\r\n"},
+            "said here",
+        ),
         ({"msg": "All items completed", "results": [{"failed": True, "msg": "first"}, {"msg": "fine"}]}, "first"),
     ],
 )
