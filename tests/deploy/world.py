@@ -142,7 +142,7 @@ class World:
         """Build on this machine's engine what costs minutes; the hub's own image is left for the host."""
         tags = [self.base]
         for service in self.names.values():
-            self._build(service, "hub-core", "proxy", "notebook", "science")
+            self._build(service, "hub-core", "guard", "proxy", "notebook", "science")
             ours = self.client.images.list(filters={"label": f"dropsonde.service={service}"})
             tags += [tag for image in ours for tag in image.tags if tag.startswith(f"{service}/")]
         subprocess.run(["docker", "save", f"--output={self.archive}", *dict.fromkeys(tags)], check=True)
