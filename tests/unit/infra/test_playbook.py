@@ -50,7 +50,7 @@ def test_a_long_task_is_still_at_work(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr("time.monotonic", lambda: clock["now"])
     progress.take(event("playbook_on_task_start", role="jupyterhub", task="Build, prove, and switch"))
     for clock["now"] in (1030.0, 1090.0, 1120.0):
-        progress.take(event("runner_on_async_poll", role="jupyterhub", task="Build, prove, and switch"))
+        progress.take(event("runner_on_async_poll", role="jupyterhub", task="async_status"))
     progress.end(None)
     assert capsys.readouterr().err.count("Build, prove, and switch, for 2 min") == 1
 
