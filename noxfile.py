@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin", "attack"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin", "attack", "deploy"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -171,14 +171,14 @@ def attack(session: nox.Session) -> None:
 
 @nox.session
 def deploy(session: nox.Session) -> None:
-    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild (13 minutes; not default)."""
+    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild."""
     _with_browser(session)
     _pytest(session, "-m", "not long", "tests/deploy", group="deploy-test")
 
 
 @nox.session(name="deploy-long")
 def deploy_long(session: nox.Session) -> None:
-    """Interrupted in every role once, bad input, and Debian 12 as the host (30 minutes; not in the default run)."""
+    """Interrupted in every role, disks, certificates, admins, and Debian 12 as the host (45 minutes; not default)."""
     _with_browser(session)
     _pytest(session, "-m", "long", "tests/deploy", group="deploy-test")
 

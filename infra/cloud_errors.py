@@ -94,10 +94,12 @@ def _unknown_cloud(cloud: str, text: str) -> ConfigError:
 
 
 def no_service() -> tuple[type[Exception], ...]:
-    """Return the exceptions of openstacksdk that say: this cloud has no such service."""
-    from openstack.exceptions import EndpointNotFound, ServiceDisabledException
+    """Return the exceptions of openstacksdk, and of what it signs in with, that say: this cloud has no such service."""
+    from keystoneauth1.exceptions import EndpointNotFound
+    from openstack.exceptions import EndpointNotFound as NotInCatalog
+    from openstack.exceptions import ServiceDisabledException
 
-    return (EndpointNotFound, ServiceDisabledException)
+    return (EndpointNotFound, NotInCatalog, ServiceDisabledException)
 
 
 @contextmanager

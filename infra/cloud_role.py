@@ -100,7 +100,7 @@ def _console_keys(connection: Connection, server: Resource, seconds: float) -> t
 
 def trust(variables: Variables) -> dict[str, Any]:
     """Enter the server's host keys into known_hosts; fail if they are nowhere to be had."""
-    file = Path(str(variables["known_hosts_file"]))
+    file = Path(str(variables["known_hosts_file"])).expanduser()
     connection, found = _open(variables)
     server, address = cloud.of_kind(found, "server"), cloud.address_of(connection, found)
     if not server or not address:
@@ -123,7 +123,7 @@ def trust(variables: Variables) -> dict[str, Any]:
 
 def forget(variables: Variables) -> dict[str, Any]:
     """Take a server's host keys out of known_hosts: its address will be somebody else's."""
-    file = Path(str(variables["known_hosts_file"]))
+    file = Path(str(variables["known_hosts_file"])).expanduser()
     pattern = host_keys.host_pattern(str(variables["address"]), int(variables.get("ansible_port") or 22))
     return {"changed": file.exists() and host_keys.update(file, pattern, [])}
 

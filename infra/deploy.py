@@ -8,11 +8,12 @@ from typing import Any
 
 from infra import console, inventory, playbook, source
 from infra.errors import DeclinedError, DropsondeError
+from infra.inventory import Target
 
 KEPT = "people's homes, the hub's database, audit log and backups, the libraries, images and certificate"
 LOST = "the hub and everybody's running servers, its releases, settings and TLS front"
-SERVER_KEPT = "the data volume with people's homes, the hub's database, audit log, libraries and images"
-SERVER_LOST = "the server with all that runs on it, its address, certificate, settings and backups of the database"
+SERVER_KEPT = f"the data volume with {KEPT}"
+SERVER_LOST = "the server with all that runs on it, its releases and settings"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,13 @@ def url(name: str) -> str:
     return f"https://{inventory.read(name).variables.get('hub_domain', '')}"
 
 
+def _address(target: Target) -> str:
+    """Say what becomes of a server's floating IP."""
+    if str(target.variables.get("openstack_teardown_address", True)).lower() in {"false", "no", "off", "0"}:
+        return "Its floating IP is kept (openstack_teardown_address is false)."
+    return "Its floating IP is given back; openstack_teardown_address: false for this host keeps it."
+
+
 def teardown(name: str, *, volumes: bool, yes: bool) -> list[str]:
     """Take a service from its host; return what was changed.
 
@@ -123,6 +131,8 @@ def teardown(name: str, *, volumes: bool, yes: bool) -> list[str]:
         console.warn(f"It also deletes {kept}. Nobody can bring them back.")
     else:
         console.say(f"Kept: {kept}; the next deploy finds them.")
+    if server:
+        console.say(_address(target))
     if not yes and console.ask(f"Type {name} to go on: ") != name:
         raise DeclinedError("Not done: that was not the host's name. Nothing was changed.")
     command = f"invoke teardown --host {name}{' --volumes' if volumes else ''}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,15 +51,24 @@ class Target:
 
 def _ansible_inventory(*arguments: str) -> Any:
     program = Path(sys.executable).with_name("ansible-inventory")
-    output = process.run(
-        [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
-        what="The inventory could not be read.",
-        next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/group_vars or host_vars that it names.",
-        # Ansible would only warn, and know no host.
-        env=os.environ
-        | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
-        cwd=FOLDER,
-    )
+    try:
+        output = process.run(
+            [str(program), f"--inventory={HOSTS}", f"--playbook-dir={FOLDER}", *arguments],
+            what="The inventory could not be read.",
+            next_step="Correct ansible/inventory/hosts.yml, or the file in ansible/ that it names.",
+            # Ansible would only warn, and know no host.
+            env=os.environ
+            | {"ANSIBLE_CONFIG": str(FOLDER / "ansible.cfg"), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"},
+            cwd=FOLDER,
+        )
+    except DropsondeError as error:
+        if "crypt" not in error.seen:
+            raise
+        raise ConfigError(
+            "Private settings are encrypted, and could not be read.",
+            seen=error.seen,
+            next_step="Name the file with the password: export ANSIBLE_VAULT_PASSWORD_FILE=FILE",
+        ) from error
     return json.loads(output)
 
 
@@ -79,6 +89,22 @@ def _require_own_name(name: str, hosts: Mapping[str, Mapping[str, Any]]) -> None
             seen=str(HOSTS.relative_to(ROOT)),
             next_step=f"Give {name} a service_name of its own.",
         )
+
+
+def _known_hosts(text: str) -> Path:
+    """Return the file that the variable known_hosts_file names; ansible-inventory leaves templates as they are.
+
+    Raises:
+        ConfigError: It holds a template that only Ansible knows.
+    """
+    path = re.sub(r"{{\s*inventory_dir\s*}}", str(HOSTS.parent), text)
+    if "{{" in path or "{%" in path:
+        raise ConfigError(
+            "known_hosts_file holds a template that the verbs cannot read.",
+            seen=text,
+            next_step="Write the path itself, ~/FILE, or {{ inventory_dir }}/FILE.",
+        )
+    return (FOLDER / Path(path).expanduser()) if path else HOSTS.parent / "known_hosts"
 
 
 @functools.cache
@@ -116,7 +142,7 @@ def read(name: str) -> Target:
         jump=str(variables.get("ssh_jump", "")),
         service=service,
         folder=f"/srv/{service}",
-        known_hosts=HOSTS.parent / "known_hosts",
+        known_hosts=_known_hosts(str(variables.get("known_hosts_file", ""))),
         variables=variables,
     )
 

@@ -119,6 +119,7 @@ class Progress:
     failure: Failure | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     _phase: str = ""
+    _task: str = ""
     _began: float = 0.0
     _told: float = 0.0
     _steps: ExitStack = field(default_factory=ExitStack)
@@ -133,7 +134,8 @@ class Progress:
             # Handlers of one name are one, whichever role told it: they belong to the step that is open.
             console.progress(data.get("task", ""))
         elif kind == "runner_on_async_poll":
-            self._still(data.get("task", ""))
+            # Its own name is that of the question whether the task has ended.
+            self._still(self._task)
         elif kind in {"runner_on_ok", "runner_item_on_ok"}:
             self._done(data)
         elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
@@ -146,6 +148,7 @@ class Progress:
             self._steps.close()
             self._phase = phase
             self._steps.enter_context(console.step(phase))
+        self._task = task
         self._began = self._told = time.monotonic()
         if not task.startswith(QUIET):
             console.progress(task)
@@ -169,10 +172,15 @@ class Progress:
         self._steps.__exit__(*((type(error), error, None) if error else (None, None, None)))
 
 
+def _said(text: object) -> str:
+    """Return what a program said, without what ssh adds where there is a terminal."""
+    return re.sub(r"^Shared connection to \S+ closed\.\s*$", "", str(text or ""), flags=re.MULTILINE).strip()
+
+
 def failure(data: Mapping[str, Any]) -> Failure:
     """Return what a failed task's event says."""
     result = data.get("res", {})
-    parts = [str(result.get(name) or "").strip() for name in ("msg", "stderr", "module_stderr")]
+    parts = [_said(result.get(name)) for name in ("msg", "stderr", "module_stderr")]
     if not any(parts[1:]):
         parts.append(str(result.get("stdout") or "").strip())
     if parts[0].startswith(("non-zero return code", "All items completed", "Task failed: non-zero")) and any(parts[1:]):

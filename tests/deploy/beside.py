@@ -14,41 +14,50 @@ import docker
 import httpx
 
 from infra.settings import Settings
-from tests.deploy.network import Network
+from tests.deploy.network import DOMAIN, Network
 from tests.signin.certificates import Authority
 from tests.signin.services import Provider
 
 HERE = Path(__file__).parent
 PATIENCE = 30
-ACME_NAME = "acme.dropsonde.test"
 
 
 class Acme:
     """Pebble, and the DNS server that it asks.
 
     Attributes:
+        name: Its host name.
         address: Where it is.
         directory_url: Its ACME directory.
         tls_authority: Who signed the directory's own TLS certificate, as PEM.
     """
 
     def __init__(
-        self, client: docker.DockerClient, settings: Settings, image: str, net: Network, *, number: int, target: str
+        self,
+        client: docker.DockerClient,
+        settings: Settings,
+        image: str,
+        net: Network,
+        *,
+        number: int,
+        target: str,
+        name: str = "acme",
     ) -> None:
+        self.name = f"{name}.{DOMAIN}"
         self.address = net.address(number)
-        self.directory_url = f"https://{ACME_NAME}:14000/dir"
+        self.directory_url = f"https://{self.name}:14000/dir"
         authority = Authority("Tests of deployments")
         self.tls_authority = authority.pem
         self.container = client.containers.create(
             image,
-            name=f"{settings.service_name}-acme",
+            name=f"{settings.service_name}-{name}",
             labels=settings.labels("test"),
             environment={"TARGET": target},
             network=net.name,
             networking_config={net.name: client.api.create_endpoint_config(ipv4_address=self.address)},
             init=True,
         )
-        self.container.put_archive("/srv", self._files(authority.sign(ACME_NAME)))
+        self.container.put_archive("/srv", self._files(authority.sign(self.name)))
         self.container.start()
         context = ssl.create_default_context(cadata=self.tls_authority.decode())
         context.check_hostname = False

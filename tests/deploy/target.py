@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import docker
@@ -48,8 +49,8 @@ class Target:
 
     def trust(self, *authorities: bytes) -> None:
         """Let it trust certificate authorities besides those that it trusts already."""
-        for number, authority in enumerate(authorities):
-            file = f"/usr/local/share/ca-certificates/test-{number}.crt"
+        for authority in authorities:
+            file = f"/usr/local/share/ca-certificates/test-{sha256(authority).hexdigest()[:8]}.crt"
             self.machine.as_root(f"cat > {file} <<'END'\n{authority.decode()}END\ncat {file} >> {CA_BUNDLE}")
 
 

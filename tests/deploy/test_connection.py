@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -147,6 +148,55 @@ def test_the_key_of_the_host_on_the_way_must_be_known_too(sshd: Sshd) -> None:
     sshd.target.known_hosts.write_text(sshd.known("127.0.0.1"))
     inside = replace(sshd.target, address="127.0.0.1", jump=f"guest@{sshd.target.address}:22")
     assert "is not known" in refused(inside).what
+
+
+def ansible_through(sshd: Sshd, folder: Path, known: str) -> subprocess.CompletedProcess[str]:
+    """Let Ansible run a command on the host from its inside, by way of itself, with our group variables."""
+    (key,) = sshd.target.keys
+    (folder / "known").write_text(known)
+    host_variables = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "admin",
+        "ansible_ssh_private_key_file": key,
+        "ssh_jump": f"guest@{sshd.target.address}:22",
+        "known_hosts_file": str(folder / "known"),
+    }
+    inventory = folder / "jump.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": {"hub": host_variables}}}))
+    program = Path(sys.executable).with_name("ansible")
+    arguments = [f"--inventory={inventory}", "--playbook-dir=ansible", "hub", "--module-name=raw", "--args=id -un"]
+    # Connections of a moment ago are not taken again: each shall be verified.
+    env = os.environ | {
+        "ANSIBLE_CONFIG": "ansible/ansible.cfg",
+        "ANSIBLE_SSH_ARGS": "-o ControlMaster=no",
+        "ANSIBLE_SSH_RETRIES": "0",
+        "HOME": str(folder),
+    }
+    return subprocess.run([program, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_ansible_through_another_host_with_the_same_key_and_known_hosts(sshd: Sshd, tmp_path: Path) -> None:
+    done = ansible_through(sshd, tmp_path, sshd.known("127.0.0.1") + sshd.known())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "admin" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("of_the_host", [True, False])
+def test_ansible_refuses_a_key_on_the_way_that_is_not_known(sshd: Sshd, tmp_path: Path, of_the_host: bool) -> None:
+    done = ansible_through(sshd, tmp_path, sshd.known("127.0.0.1") if of_the_host else sshd.known())
+    assert done.returncode != 0
+    assert "Host key verification failed" in done.stdout + done.stderr
+    assert "admin" not in done.stdout.splitlines()
+
+
+def test_the_inventorys_file_of_known_hosts_is_the_one(hosts_file: Path, sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").rename(tmp_path / "of-the-institute")
+    assert "No host's key is known" in run_verb(hosts_file, "dshell", capture_output=True).stderr
+    text = hosts_file.read_text().replace(
+        "ansible_user", f"known_hosts_file: {tmp_path / 'of-the-institute'}, ansible_user"
+    )
+    hosts_file.write_text(text)
+    assert run_verb(hosts_file, "dshell", "--command=exit 0", capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize(

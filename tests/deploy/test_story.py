@@ -25,6 +25,15 @@ LOGIN = "www_custom/hub/templates/login.html"
 COUNT = "import time\nfor number in range(10**6):\n    print(number, flush=True)\n    time.sleep(0.1)"
 
 
+BACKUPS = "cd /srv/{}/shared/backups/ && find . -name '*.tar' -printf '%u %m %p\\n' | sort"
+
+
+def served_serial(world: World) -> str:
+    """Return the serial number of the certificate that the front shows."""
+    show = f"openssl s_client -connect 127.0.0.1:443 -servername {world.domains['hub']} </dev/null 2>/dev/null"
+    return world.host.machine.as_root(f"{show} | openssl x509 -noout -serial")
+
+
 def note(what: str, seconds: float) -> None:
     """Keep how long something took."""
     line = f"{what}: {seconds:.1f} s"
@@ -118,6 +127,13 @@ def test_ansible_alone_does_the_same(world: World) -> None:
     assert recap[2] == "0", done.output
 
 
+def test_check_mode_finds_nothing_to_change(world: World) -> None:
+    env = {"ANSIBLE_CONFIG": str(world.clone.folder / "ansible/ansible.cfg")}
+    done = world.clone.run("ansible-playbook", "ansible/site.yml", "--limit=hub", "--check", env=env)
+    assert done.code == 0, done.output
+    assert re.search(r"^hub\s+: ok=\d+\s+changed=0\s+unreachable=0\s+failed=0", done.output, re.MULTILINE), done.output
+
+
 def test_a_new_look_is_no_downtime(world: World, ada: Member, counting: Counter) -> None:
     before = counting.wait_for_more()
     proxy = world.containers("hub", "proxy")
@@ -190,18 +206,14 @@ def test_rollback(world: World, counting: Counter) -> None:
 
 
 def test_a_renewed_certificate_is_in_use_without_a_dropped_websocket(world: World, counting: Counter) -> None:
-    serial = (
-        f"openssl s_client -connect 127.0.0.1:443 -servername {world.domains['hub']} </dev/null 2>/dev/null | "
-        "openssl x509 -noout -serial"
-    )
-    before = world.host.machine.as_root(serial)
+    before = served_serial(world)
     assert before.startswith("serial=")
     # What the timer starts, only that the certificate is not due yet.
     renewal = f"/etc/letsencrypt/renewal/{world.domains['hub']}.conf"
     world.host.machine.as_root(f"sed -i 's/^\\[renewalparams\\]/renew_before_expiry = 3000 days\\n&/' {renewal}")
     world.host.machine.as_root("systemctl start certbot.service")
     end = time.monotonic() + 30
-    while world.host.machine.as_root(serial) == before:
+    while served_serial(world) == before:
         assert time.monotonic() < end, world.host.machine.as_root("cat /var/log/letsencrypt/letsencrypt.log")
         time.sleep(0.2)
     world.host.machine.as_root(f"sed -i '/^renew_before_expiry/d' {renewal}")
@@ -298,12 +310,15 @@ def test_teardown_takes_one_and_leaves_the_other(world: World) -> None:
     assert "Nothing to do" in again.output
     world.clone.invoke("teardown", "--host", "two", "--volumes", "--yes")
     everything = f"docker ps -aq --filter label=dropsonde.service={world.names['two']}; docker volume ls -q --filter "
-    everything += f"label=dropsonde.service={world.names['two']}; ls -d /srv/{world.names['two']} 2>/dev/null || true"
+    everything += f"label=dropsonde.service={world.names['two']}; ls -d /srv/{world.names['two']} "
+    everything += f"/data/backups-{world.names['two']} 2>/dev/null || true"
     assert world.host.machine.as_root(everything).strip() == ""
 
 
 def test_a_rebuilt_machine_has_everybodys_files(world: World) -> None:
     before = world.host.host_keys()
+    certificate, backups = served_serial(world), world.host.machine.as_root(BACKUPS.format(world.names["hub"]))
+    assert backups
     world.new_host()
     assert world.host.host_keys() != before
     assert "another key" in world.clone.fails("deploy", "--host", "hub", "--plan")
@@ -312,6 +327,10 @@ def test_a_rebuilt_machine_has_everybodys_files(world: World) -> None:
     note("deploy to a rebuilt machine with its data", done.seconds)
     ada = Member(world, "hub", "ada@example.org").in_server()
     assert ada.server_api("GET", "/contents/kept.txt").json()["content"] == "byte for byte\n" * 1000
+    assert served_serial(world) == certificate
+    listed = world.host.machine.as_root(BACKUPS.format(world.names["hub"])).splitlines()
+    assert set(listed) >= set(backups.splitlines())
+    assert world.clone.invoke("deploy", "--host", "hub", "--yes").output.count("Nothing to do")
 
 
 def test_nothing_of_it_is_in_git(world: World) -> None:

@@ -85,15 +85,20 @@ class World:
         self.archive = self.folder / "images.tar"
         self._save_images()
         self._stack.callback(self.archive.unlink)
-        acme = build_image(self.settings, self.base, "acme", beside.HERE)
-        self.acme = Acme(self.client, self.settings, acme, self.net, number=ACME, target=self.address)
-        self._stack.callback(self.acme.remove)
+        self.acme = self.new_authority("acme", ACME)
         self._start_providers()
         self._trust_here()
         self.image = self._stack.enter_context(machine_image(self.client, self.suite, packages=target.PACKAGES))
         self.host = self.new_host()
         self._stack.callback(self._host_stack.close)
         self._write_inventory()
+
+    def new_authority(self, name: str, number: int) -> Acme:
+        """Start a certificate authority at an address of the network."""
+        image = build_image(self.settings, self.base, "acme", beside.HERE)
+        made = Acme(self.client, self.settings, image, self.net, number=number, target=self.address, name=name)
+        self._stack.callback(made.remove)
+        return made
 
     def _start_providers(self) -> None:
         image = build_image(self.settings, self.base)
@@ -137,7 +142,7 @@ class World:
         """Build on this machine's engine what costs minutes; the hub's own image is left for the host."""
         tags = [self.base]
         for service in self.names.values():
-            self._build(service, "hub-core", "proxy", "notebook", "science")
+            self._build(service, "hub-core", "guard", "proxy", "notebook", "science")
             ours = self.client.images.list(filters={"label": f"dropsonde.service={service}"})
             tags += [tag for image in ours for tag in image.tags if tag.startswith(f"{service}/")]
         subprocess.run(["docker", "save", f"--output={self.archive}", *dict.fromkeys(tags)], check=True)
@@ -147,7 +152,7 @@ class World:
     def new_host(self, options: Sequence[str] = ()) -> Target:
         """Boot a fresh host at the same address, in the place of the one that is there; its data disk is the same."""
         self._host_stack.close()
-        names = dict.fromkeys(self.domains.values(), self.address) | {beside.ACME_NAME: self.acme.address}
+        names = dict.fromkeys(self.domains.values(), self.address) | {self.acme.name: self.acme.address}
         self.host = self._host_stack.enter_context(
             target.target(
                 self.client,
@@ -174,6 +179,7 @@ class World:
                 "hub_port": 8000 + number,
                 "hub_domain": self.domains[name],
                 "docker_data_root": f"{target.DISK}/docker",
+                "data_folder": target.DISK,
                 "docker_image_archives": [ARCHIVE],
                 "certbot_directory_url": self.acme.directory_url,
                 "certbot_ca_bundle": CA_BUNDLE,

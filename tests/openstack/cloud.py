@@ -110,7 +110,9 @@ class Cloud:
             subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "root@server", "-f", file], check=True)
             self.host_keys.append(file.with_suffix(".pub").read_text().strip())
         files = {f"etc/ssh/{file.name}": file.read_bytes() for file in self._folder.glob("ssh_host_*")}
-        files[f"home/{USER}/.ssh/authorized_keys"] = key.with_suffix(".pub").read_bytes()
+        files |= {
+            f"{home}/.ssh/authorized_keys": key.with_suffix(".pub").read_bytes() for home in (f"home/{USER}", "root")
+        }
         for number in POOL:
             container = self._run(f"server-{number}", self._net.address(number), ["sleep", "infinity"])
             container.put_archive("/", packed(files))
@@ -180,6 +182,33 @@ class Cloud:
         )
         content = "\n".join([text, *lines, "cloud-init: finished", ""]).encode()
         self._container.put_archive("/var/lib/openstack/consoles", packed({server: content}, 0o644))
+
+    def run_on(self, address: str, script: str) -> str:
+        """Run a shell script as root on what answers at a floating IP; return what it printed."""
+        number = int(address.rsplit(".", 1)[1])
+        done = self._client.containers.get(f"{self._settings.service_name}-server-{number}").exec_run(
+            ["sh", "-euc", script]
+        )
+        assert done.exit_code == 0, done.output.decode()
+        return str(done.output.decode())
+
+    def put_release(self, address: str, service: str, *, says: str, code: int = 0) -> None:
+        """Put what stands for a service's release on a server: it writes down who runs which verb, and ends with code.
+
+        Args:
+            address: The server's floating IP.
+            service: The service.
+            says: Where it writes to, in the service's folder.
+            code: Its exit code.
+        """
+        folder = f"/srv/{service}"
+        script = f'#!/bin/sh\necho "$(id -un): $*" >> {folder}/{says}\necho {says}\nexit {code}\n'
+        self.run_on(
+            address,
+            f"id {service} > /dev/null 2>&1 || useradd --system --home-dir {folder} {service}; "
+            f"rm -rf {folder}; mkdir -p {folder}/current; printf '%s' '{script}' > {folder}/current/bootstrap; "
+            f"chmod +x {folder}/current/bootstrap; chown -R {service}: {folder}",
+        )
 
     def expired_token(self) -> str:
         """Return a token of the project that was good for a second."""

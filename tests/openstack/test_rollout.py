@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Callable
 
 from infra import cloud as library
+from infra.settings import ROOT
 from tests.openstack.cloud import HUGE, OUTSIDE, Cloud
 from tests.openstack.quota import quota
 from tests.openstack.rollout import Rollout, delete
 
 Making = Callable[..., Rollout]
 EVERYTHING = set(library.KINDS)
+TEARDOWN = str(ROOT / "ansible/teardown.yml")
 
 
 def test_a_server_from_nothing_and_nothing_to_do_again(cloud: Cloud, rollout: Making) -> None:
@@ -205,6 +207,59 @@ def test_a_rebuilt_server_keeps_its_address(cloud: Cloud, rollout: Making) -> No
     hub.ansible()
     after = hub.existing()
     assert {kind for kind in before if before[kind].id == after[kind].id} == {"data volume", "floating IP", "key pair"}
+
+
+def test_a_server_is_switched_off_before_it_is_deleted(cloud: Cloud, rollout: Making) -> None:
+    hub = rollout()
+    hub.ansible()
+    server = hub.existing()["server"].id
+    hub.ansible("teardown.yml")
+    # What was done with a server that is gone: since version 2.21 of the API.
+    told = cloud.admin.compute.get(f"/servers/{server}/os-instance-actions", microversion="2.21").json()
+    done = [item["action"] for item in reversed(told["instanceActions"])]
+    assert done[-2:] == ["stop", "delete"]
+
+
+def test_the_hub_on_a_server_ends_in_order(cloud: Cloud, rollout: Making) -> None:
+    hub = rollout(ansible_user="root", hub_domain="hub.example.org")
+    hub.ansible()
+    address = hub.facts["ansible_host"]
+    cloud.put_release(address, "hub", says="down.log")
+
+    torn_down = hub.ansible(TEARDOWN, "--limit=hub")
+
+    assert cloud.run_on(address, "cat /srv/hub/down.log") == "hub: invoke down --yes\n"
+    order = [
+        torn_down.output.index(task) for task in ("Stop the hub, and", "Switch the server off", "Delete the server")
+    ]
+    assert order == sorted(order)
+    assert set(hub.existing()) == {"data volume"}
+
+
+def test_a_hub_that_does_not_end_keeps_its_server(cloud: Cloud, rollout: Making) -> None:
+    hub = rollout(ansible_user="root", hub_domain="hub.example.org")
+    hub.ansible()
+    cloud.put_release(hub.facts["ansible_host"], "hub", says="down.log", code=1)
+    assert "down.log" in hub.ansible(TEARDOWN, "--limit=hub", fails=True).output
+    assert hub.existing()["server"].state == "ACTIVE"
+
+
+def test_a_server_that_does_not_answer_goes_all_the_same(cloud: Cloud, rollout: Making) -> None:
+    hub = rollout(ansible_user="root", hub_domain="hub.example.org")
+    hub.ansible()
+    torn_down = hub.ansible(TEARDOWN, "--limit=hub", ansible_port=2222)
+    assert "The server does not answer SSH" in torn_down.output
+    assert set(hub.existing()) == {"data volume"}
+
+
+def test_an_address_that_the_operator_brought_is_used_and_kept(cloud: Cloud, rollout: Making) -> None:
+    outside = cloud.member.network.find_network(OUTSIDE).id
+    brought = cloud.member.network.create_ip(floating_network_id=outside, description=library.label("hub"))
+    hub = rollout(openstack_teardown_address=False, openstack_data_gb=0)
+    hub.ansible()
+    assert hub.facts["ansible_host"] == brought.floating_ip_address
+    hub.ansible("teardown.yml")
+    assert {kind: item.id for kind, item in hub.existing().items()} == {"floating IP": brought.id}
 
 
 def test_what_a_teardown_has_left_is_named(cloud: Cloud, rollout: Making) -> None:

@@ -85,6 +85,26 @@ def test_teardown_wants_the_hosts_name(asked: list[str], capsys: pytest.CaptureF
     assert "Kept: people's homes" in said
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [({}, "Its floating IP is given back"), ({"openstack_teardown_address": False}, "Its floating IP is kept")],
+)
+def test_teardown_says_what_becomes_of_a_servers_address(
+    asked: list[str],
+    variables: dict[str, object],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    target = replace(inventory.read("hub"), variables={"openstack_cloud": "ours", "openstack_data_gb": 1} | variables)
+    monkeypatch.setattr(inventory, "read", lambda _name: target)
+    assert deploy.teardown("hub", volumes=False, yes=True) == []
+    assert asked == ["teardown.yml"]
+    told = " ".join(capsys.readouterr().err.split())
+    assert said in told
+    assert "audit log and backups" in told
+
+
 def test_teardown_says_that_people_lose_their_files(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.teardown("hub", volumes=True, yes=True) == []
     assert asked == ["teardown.yml"]

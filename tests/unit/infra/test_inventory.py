@@ -50,6 +50,29 @@ def test_a_server_of_a_cloud_has_an_address_when_it_is_there(listed: dict[str, d
     assert inventory.read("hub").address == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        (None, "{folder}/known_hosts"),
+        ("{{ inventory_dir }}/known_hosts", "{folder}/known_hosts"),
+        ("{{inventory_dir}}/of-the-institute", "{folder}/of-the-institute"),
+        ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts"),
+        ("~/known", "{home}/known"),
+    ],
+)
+def test_the_file_of_known_hosts(listed: dict[str, dict[str, Any]], text: str | None, file: str) -> None:
+    listed["hub"] = {"service_name": "hub"} | ({"known_hosts_file": text} if text else {})
+    expected = file.format(folder=inventory.HOSTS.parent, home=Path.home())
+    assert inventory.read("hub").known_hosts == Path(expected)
+
+
+def test_a_file_of_known_hosts_that_only_ansible_could_name(listed: dict[str, dict[str, Any]]) -> None:
+    listed["hub"] = {"service_name": "hub", "known_hosts_file": "{{ lookup('env', 'KNOWN') }}"}
+    with pytest.raises(ConfigError) as refused:
+        inventory.read("hub")
+    assert "{{ inventory_dir }}/FILE" in refused.value.next_step
+
+
 @pytest.mark.parametrize("name", ["hubb", ""])
 def test_an_unknown_host(listed: dict[str, dict[str, Any]], name: str) -> None:
     listed["hub"] = {}
@@ -64,6 +87,18 @@ def test_no_inventory(listed: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(ConfigError) as refused:
         inventory.read("hub")
     assert "hosts.yml.example" in refused.value.next_step
+
+
+def test_settings_that_are_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "[ERROR]: Attempting to decrypt but no vault secrets found."
+
+    def run(*_: object, **__: object) -> str:
+        raise DropsondeError("The inventory could not be read.", seen=said)
+
+    monkeypatch.setattr(inventory.process, "run", run)
+    with pytest.raises(ConfigError, match="encrypted") as refused:
+        inventory._ansible_inventory("--list")
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" in refused.value.next_step
 
 
 def test_a_broken_inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

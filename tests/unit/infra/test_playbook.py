@@ -50,7 +50,7 @@ def test_a_long_task_is_still_at_work(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr("time.monotonic", lambda: clock["now"])
     progress.take(event("playbook_on_task_start", role="jupyterhub", task="Build, prove, and switch"))
     for clock["now"] in (1030.0, 1090.0, 1120.0):
-        progress.take(event("runner_on_async_poll", role="jupyterhub", task="Build, prove, and switch"))
+        progress.take(event("runner_on_async_poll", role="jupyterhub", task="async_status"))
     progress.end(None)
     assert capsys.readouterr().err.count("Build, prove, and switch, for 2 min") == 1
 
@@ -83,6 +83,10 @@ def test_a_failure_that_is_ignored_is_none() -> None:
         ({"msg": "There is no room."}, "There is no room."),
         ({"msg": "non-zero return code", "stderr": "tar: broken", "rc": 2}, "tar: broken"),
         ({"msg": "non-zero return code", "stdout": "said here", "rc": 1}, "said here"),
+        (
+            {"msg": "non-zero return code", "stdout": "said here", "stderr": "Shared connection to hub closed.\r\n"},
+            "said here",
+        ),
         ({"msg": "All items completed", "results": [{"failed": True, "msg": "first"}, {"msg": "fine"}]}, "first"),
     ],
 )
