@@ -86,7 +86,7 @@ def lint(session: nox.Session) -> None:
     _sync(session, "lint")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
-    session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py")
+    session.run("mypy", "infra", "verbs", "tasks.py", "noxfile.py", "notebook/own_packages.py", "notebook/at_work.py")
     session.run(
         "mypy",
         "hub/spawner/dropsonde_spawner",
@@ -95,6 +95,7 @@ def lint(session: nox.Session) -> None:
         "hub/look/dropsonde_look",
         "hub/release/dropsonde_release",
         "hub/firewall/dropsonde_firewall",
+        "hub/web/dropsonde_web",
         "hub/launch.py",
     )
     session.run("codespell")
@@ -206,6 +207,13 @@ def openstack(session: nox.Session) -> None:
     """The role openstack and cloud.py against a real OpenStack in a container (20 minutes; not in the default run)."""
     _with_engine(session)
     _pytest(session, "tests/openstack", group="deploy-test")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities in what is locked, and in the images that `invoke sbom` wrote down (asks OSV_URL)."""
+    _sync(session, "test")
+    session.run("python", "-m", "infra.vulnerabilities", *session.posargs)
 
 
 @nox.session

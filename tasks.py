@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from invoke import Collection, Context, Task, task
 
@@ -13,8 +14,9 @@ from infra import build as builder
 from infra import clean as clean_module
 from infra import console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import reset as reset_module
+from infra import sbom as sbom_module
 from infra import settings as settings_module
-from verbs import look, release, science
+from verbs import credentials, look, release, science
 from verbs.deploy import deploy, teardown  # noqa: F401 - verbs, collected at the end
 from verbs.release import releases, rollback, ssh  # noqa: F401
 from verbs.verb import HOST, JSON, YES, AnywhereTask, anywhere, verb
@@ -45,7 +47,9 @@ Dropsonde: a JupyterHub beside your data. The verbs, in the order in which you n
   invoke rollback  go back on a host to the release before            --host NAME [--to RELEASE]
   invoke ssh       a shell on a host                                  --host NAME
 
+  invoke credentials  where each key is, since when; credentials.rotate makes new ones, and kernels go on
   invoke users     people's homes: list, archive, remove, hand over
+  invoke sbom      what each image holds, as CycloneDX; nox -s audit looks for known vulnerabilities
   invoke doctor    every precondition, each with its remedy
   invoke clean     remove our unused images and orphaned containers; asks
   invoke down      stop; all data is kept (`down --volumes` asks, and deletes it)
@@ -281,5 +285,15 @@ def clean(context: Context, yes: bool = False) -> None:
         console.done("Nothing to remove.")
 
 
+@task(help={"only": "This image only.", "to": "Folder for the files."})
+@verb
+def sbom(context: Context, only: str = "", to: str = "artifacts/sbom") -> None:
+    """Write what each image holds, as CycloneDX: Debian, Python, R and npm packages."""
+    client, settings = engine.require(), settings_module.load()
+    with console.step("Looking into the images"):
+        found = sbom_module.collect(client, settings, only)
+    sbom_module.show(found, sbom_module.write(found, Path(to)))
+
+
 OURS = [item for item in list(globals().values()) if isinstance(item, Task)]
-namespace = Collection(*OURS, science.COLLECTION, look.COLLECTION, release.COLLECTION)
+namespace = Collection(*OURS, science.COLLECTION, look.COLLECTION, release.COLLECTION, credentials.COLLECTION)

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from dropsonde_auth import ApprovalMixin
+from dropsonde_auth import ApprovalMixin, private
 from dropsonde_auth.audit import AuditLog
 from dropsonde_auth.configuration import ConfigurationError, configure
 from dropsonde_auth.handlers import ApprovalHandler, audited
@@ -23,6 +23,10 @@ from dropsonde_release import exemption
 from dropsonde_spawner import profiles, variables
 from dropsonde_spawner.handlers import DiskHandler, VersionHandler
 from dropsonde_spawner.hostconfig import PIDS_LIMIT, SHM_SIZE
+from dropsonde_web import addresses
+from dropsonde_web import settings as web
+from dropsonde_web.errors import SettingError
+from dropsonde_web.origins import readable
 
 c = get_config()  # noqa: F821
 
@@ -60,6 +64,11 @@ def mirror(name: str, example: str) -> str:
     return value
 
 
+try:
+    private.load(os.environ)
+except (OSError, ValueError) as error:
+    stop(f"The hub's private settings cannot be read: {error}", "Write them anew from hub/oauth.env: `invoke up`.")
+
 DEV_MODE = setting("DEV_MODE") == "1"
 SERVICE_NAME = setting("SERVICE_NAME")
 missing = [name for name in ("SERVICE_NAME", "NOTEBOOK_NETWORK") if not setting(name)]
@@ -74,10 +83,20 @@ except ConfigurationError as error:
     stop(error.what, error.next_step)
 c.JupyterHub.tornado_settings.update({"log_function": audited(AuditLog(HOME / "data/audit"))})
 
+# -- What browsers are told --------------------------------------------------------------------------------------------
+# Content security policy, cookies, host names, how often somebody may try to sign in: docs/security.md.
+try:
+    web.configure(c, os.environ)
+except SettingError as error:
+    stop(error.what, error.next_step)
+
 # -- The hub and its proxy ---------------------------------------------------------------------------------------------
 # Listen on all addresses of the container; be found by name, because a replaced hub has another address.
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104
 c.JupyterHub.hub_connect_ip = "hub"
+
+# Who asks, by the front's and the proxy's word; nobody else's is taken.
+c.JupyterHub.trusted_downstream_ips = addresses.of_the_engine()
 
 # The proxy is a container of its own: people's notebooks stay connected while the hub is replaced.
 c.ConfigurableHTTPProxy.should_start = False
@@ -118,8 +137,10 @@ c.JupyterHub.tornado_settings.update({"static_handler_class": StaticFiles})
 c.JupyterHub.log_level = checked("HUB_LOG_LEVEL", "INFO", "DEBUG|INFO|WARN|ERROR")
 # JupyterLab asks whether another version of the libraries is in use by now, whether the user's approval ends, and how
 # full the home is.
-c.JupyterHub.extra_handlers = [("/version", VersionHandler), ("/approval", ApprovalHandler), ("/disk", DiskHandler)]
-c.JupyterHub.extra_handlers += look_handlers.announcements(board) + (look_handlers.development() if DEV_MODE else [])
+asked = [("/version", VersionHandler), ("/approval", ApprovalHandler), ("/disk", DiskHandler)]
+asked += look_handlers.announcements(board)
+c.JupyterHub.extra_handlers = [(path, readable(handler), *more) for path, handler, *more in asked]
+c.JupyterHub.extra_handlers += look_handlers.development() if DEV_MODE else []
 c.JupyterHub.logo_file = str(HOME / "www_custom/static" / (brand.logo or brands.Brand.logo))
 
 # -- The users' containers ---------------------------------------------------------------------------------------------
@@ -166,6 +187,12 @@ c.DropsondeSpawner.environment["DROPSONDE_BRAND"] = json.dumps(brand.for_noteboo
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):
     load_subconfig(str(extra))  # noqa: F821
+
+# People may do what they need and share nothing; servers that nobody uses are stopped.
+try:
+    web.complete(c, os.environ)
+except SettingError as error:
+    stop(error.what, error.next_step)
 
 # Without the mix-in nobody would be asked for approval, and nobody would notice.
 chosen = c.JupyterHub.authenticator_class

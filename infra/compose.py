@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from infra import network, process
+from infra import network, private, process
 from infra.errors import ConfigError
 from infra.images import Tags
 from infra.settings import ROOT, DataMount, Settings
@@ -81,6 +81,12 @@ def mounts_for_hub(settings: Settings) -> list[dict[str, object]]:
     ]
 
 
+def host_routing(file: Path = ROOT / "hub/environment") -> str:
+    """Return 1 if servers have host names of their own (SUBDOMAINS), which the proxy must know as well, else 0."""
+    found = dotenv_values(file, interpolate=False) if file.is_file() else {}
+    return "1" if (found.get("SUBDOMAINS") or "").strip() == "1" else "0"
+
+
 def guard_settings(file: Path = ROOT / "hub/environment") -> dict[str, str]:
     """Return what of hub/environment is for the guard; empty values for what is not there."""
     found = dotenv_values(file, interpolate=False) if file.is_file() else {}
@@ -101,6 +107,9 @@ def environment(settings: Settings, tags: Tags, environ: Mapping[str, str] = os.
             "HUB_IMAGE": tags["hub"],
             "PROXY_IMAGE": tags["proxy"],
             "GUARD_IMAGE": tags["guard"],
+            "PUBLIC_URL": settings.public_url,
+            "HOST_ROUTING": host_routing(),
+            "PRIVATE_FILE": private.path_in_hub(),
             "DATA_MOUNTS": json.dumps(mounts_for_hub(settings)),
             "DOCKER_SOCKET": socket,
             "DOCKER_GROUP": str(socket_group(socket)),

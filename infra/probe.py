@@ -20,7 +20,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import compose, console, firewall, health, network, process, services, tool, versions
+from infra import compose, console, firewall, health, network, private, process, services, tool, versions
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import PROBE, Settings
@@ -140,6 +140,7 @@ def _service(client: docker.DockerClient, settings: Settings, tags: Tags, versio
         network.apply(client, settings, network.changes(client, settings))
         versions.write(client, settings, _record(version), image=tags["hub"])
         _write_secret(client, settings, tags["hub"])
+        private.put(client, settings, tags["hub"])
         compose.up(settings, tags)
         services.wait_for_support(client, settings)
         health.wait_healthy(client, settings, health.containers(client, settings, "hub")[0]["Id"])

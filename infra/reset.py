@@ -14,7 +14,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, health, images, interrupts, network, services
+from infra import build, compose, console, doctor, health, images, interrupts, network, private, services
 from infra.errors import DropsondeError, explained
 from infra.images import Tags
 from infra.settings import Settings
@@ -48,6 +48,7 @@ def _networks(container: Any) -> dict[str, Any]:
 
 def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> str:
     """Start a second hub without a network; return its id when it stands by."""
+    private.put(client, settings, tags["hub"])
     before = {item["Id"] for item in health.containers(client, settings, "hub")}
     compose.run(
         settings,
@@ -186,6 +187,7 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
     console.warn("The running hub does not answer: it is started anew.")
     remove_unfinished(client, settings)
     with console.step("Starting the new hub"):
+        private.put(client, settings, tags["hub"])
         compose.up(settings, tags, "--no-deps", *compose.SUPPORT)
         compose.up(settings, tags, "--no-deps", "--force-recreate", "hub")
         health.wait_healthy(client, settings, health.hub_container(client, settings)["Id"])

@@ -9,7 +9,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from infra import build, compose, console, doctor, firewall, health, images, network, probe, reset, services
+from infra import build, compose, console, doctor, firewall, health, images, network, private, probe, reset, services
 from infra.errors import DropsondeError
 from infra.images import Tags
 from infra.settings import Settings
@@ -68,6 +68,7 @@ def start(
     if serving and not old and not moves:
         return False
     network.apply(client, settings, moves)
+    private.put(client, settings, tags["hub"])
     if serving:
         services.bring_support(client, settings, tags, services.missing_support(client, settings))
         if "hub" in old:

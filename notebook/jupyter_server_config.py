@@ -4,6 +4,9 @@ import json
 import logging
 import os
 import sys
+from typing import Any
+
+sys.path.append("/usr/local/lib/dropsonde")
 
 c = get_config()  # noqa: F821
 
@@ -14,13 +17,24 @@ c.ServerApp.terminado_settings = {"shell_command": [os.environ.get("SHELL", "/bi
 def misfits() -> list[dict[str, str]]:
     """Return the name and the problem of each own package that does not fit, none where that cannot be found out."""
     try:
-        sys.path.append("/usr/local/lib/dropsonde")
         from own_packages import found
 
         return [{"name": package.name, "problem": package.problem} for package in found() if package.problem]
     except Exception:
         logging.getLogger(__name__).exception("The person's own packages could not be looked at")
         return []
+
+
+def in_use() -> dict[str, Any]:
+    """Return what counts silent kernels and terminals as use, nothing where it cannot be loaded."""
+    try:
+        from at_work import AtWork
+        from jupyter_server.serverapp import ServerApp
+
+        return {"last_activity_times": AtWork(lambda: ServerApp.instance().web_app.settings)}
+    except Exception:
+        logging.getLogger(__name__).exception("Silent kernels and terminals do not count as use")
+        return {}
 
 
 def brand() -> dict[str, str]:
@@ -38,7 +52,7 @@ c.ServerApp.extra_template_paths = ["/usr/local/share/dropsonde/templates"]
 c.ServerApp.jinja_template_vars = {"dropsonde": BRAND}
 
 # JupyterLab's page: what our extension (labextension/static/notices.js) tells people, and how it looks.
-c.ServerApp.tornado_settings = {
+c.ServerApp.tornado_settings = in_use() | {
     "page_config_data": {
         "dropsondeBrand": json.dumps(BRAND),
         "dropsondeVersion": os.environ.get("DROPSONDE_VERSION", ""),

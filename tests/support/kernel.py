@@ -51,15 +51,19 @@ class Kernel:
         self._socket.send(json.dumps(message))
         return header["msg_id"]
 
+    def begin(self, code: str) -> str:
+        """Send one cell, and do not wait for what becomes of it; return the request's id."""
+        # All of what the protocol asks for: Toree takes no message without.
+        asked = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        return self._send("execute_request", asked)
+
     def run(self, code: str) -> list[dict[str, Any]]:
         """Run one cell; return its outputs.
 
         Raises:
             AssertionError: It failed, with what the kernel says, or took longer than PATIENCE.
         """
-        # All of what the protocol asks for: Toree takes no message without.
-        asked = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
-        request = self._send("execute_request", asked)
+        request = self.begin(code)
         outputs: list[dict[str, Any]] = []
         end, replied, idle = time.monotonic() + PATIENCE, False, False
         while True:

@@ -142,7 +142,9 @@ def configure(c: Any, environ: Mapping[str, str] = os.environ, home: Path = Path
     c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True
     # For sites whose additions turn on `enable_auth_state`; our own sign-in keeps no token of a provider.
-    c.CryptKeeper["keys"] = [site.private("JUPYTERHUB_CRYPT_KEY") or generated(home / "data/crypt_key")]
+    # While keys are being replaced there are two: the first one encrypts (`invoke credentials.rotate`).
+    own = site.private("JUPYTERHUB_CRYPT_KEY").replace(";", " ") or generated(home / "data/crypt_key")
+    c.CryptKeeper["keys"] = own.split()
 
 
 def _source_name(site: Site, default: str) -> str:
@@ -269,7 +271,6 @@ def _callback(c: Any, address: str) -> None:
     if found[1] == "https":
         # Its cookies are for https only then, also behind a TLS front.
         c.JupyterHub.public_url = f"https{found[2]}"
-        c.JupyterHub.tornado_settings.update({"xsrf_cookie_kwargs": {"secure": True}})
 
 
 def generated(path: Path) -> str:

@@ -13,6 +13,11 @@ class FramedHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no typ
         """Let the gallery, and nobody else, show pages in frames."""
         return "frame-ancestors 'self'"
 
+    @property
+    def policy_in_frame(self) -> str:
+        """The policy of the hub's pages, for a page in the gallery."""
+        return str(super().content_security_policy).replace("frame-ancestors 'none'", "frame-ancestors 'self'")
+
     def no_store(self, kind: str) -> None:
         """Say what the answer is, and that it is another one the next time."""
         self.set_header("Content-Type", kind)

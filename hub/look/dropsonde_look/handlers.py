@@ -70,9 +70,13 @@ class PageHandler(FramedHandler):
         given["site_announcement"] = lambda: None
         # Pages that say whom to ask say it here also where a site has named nobody.
         given["approval_contact"] = given["approval_contact"] or states.CONTACT
+        given["csp_nonce"] = getattr(self, "_csp_nonce", "")
         given["brand"] = replace(given["brand"], contact=given["brand"].contact or states.CONTACT)
         common = values.common(self.static_url, **given)
         self.no_store("text/html; charset=utf-8")
+        if not state.of_notebook and state.template != pages.AWAY:
+            # What people's browsers are told of this page, but for the frame: what it does not allow shows here.
+            self.set_header("Content-Security-Policy", self.policy_in_frame)
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ PAGE = Environment(autoescape=True, enable_async=False).from_string(
   <h1>This template is broken</h1>
   <pre>{{ problem }}</pre>
   <p>Mend the line and save the file: this page comes back by itself.</p>
-  <script>
+  <script nonce="{{ nonce }}">
     const tryAgain = () => window.location.reload();
     // Within the gallery it is the gallery that listens: a browser has six connections for one hub.
     if (window === window.top) {
@@ -44,9 +45,9 @@ PAGE = Environment(autoescape=True, enable_async=False).from_string(
 )
 
 
-def page(problem: Problem) -> str:
-    """Return the page that shows a mistake."""
-    return PAGE.render(problem=problem, stream=changes.address())
+def page(problem: Problem, nonce: str = "") -> str:
+    """Return the page that shows a mistake; its program runs with the answer's nonce only."""
+    return PAGE.render(problem=problem, stream=changes.address(), nonce=nonce)
 
 
 class LiveTemplate(Template):
@@ -57,14 +58,14 @@ class LiveTemplate(Template):
         try:
             return super().render(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - a template may raise whatever it calls raises
-            return page(problem_of(error, self.environment.folder))  # type: ignore[attr-defined]
+            return page(problem_of(error, self.environment.folder), kwargs.get("csp_nonce", ""))  # type: ignore[attr-defined]
 
     async def render_async(self, *args: Any, **kwargs: Any) -> str:
         """Return the same where JupyterHub renders asynchronously."""
         try:
             return await super().render_async(*args, **kwargs)
         except Exception as error:  # noqa: BLE001
-            return page(problem_of(error, self.environment.folder))  # type: ignore[attr-defined]
+            return page(problem_of(error, self.environment.folder), kwargs.get("csp_nonce", ""))  # type: ignore[attr-defined]
 
 
 class LiveEnvironment(Environment):
@@ -93,12 +94,14 @@ class LiveEnvironment(Environment):
             # The template that extends this one shows it.
             raise error
         problem = problem_of(error, self.folder)
-        return self.from_string("{{ broken | safe }}", globals={"broken": page(problem)})
+        shown = functools.partial(page, problem)
+        return self.from_string("{{ broken(csp_nonce | default('')) | safe }}", globals={"broken": shown})
 
 
 def install(settings: MutableMapping[str, Any], folder: Path = OURS) -> None:
     """Put environments that show mistakes in the place of JupyterHub's two, in its tornado settings."""
     for key in ("jinja2_env", "jinja2_env_sync"):
         made = settings[key]
-        options = {"enable_async": made.is_async, "autoescape": True, "cache_size": 0}
+        extensions = [type(item) for item in made.extensions.values()]
+        options = {"enable_async": made.is_async, "autoescape": True, "cache_size": 0, "extensions": extensions}
         settings[key] = LiveEnvironment(folder, loader=made.loader, **options)

@@ -9,7 +9,7 @@ const NAMED = 3;
 // Returns what the hub knows, null where it cannot be asked: it may be away for a moment, and nobody needs to know.
 async function ask(address) {
   try {
-    const response = await fetch(address, { cache: "no-store", credentials: "same-origin", redirect: "manual" });
+    const response = await fetch(address, { cache: "no-store", credentials: "include", redirect: "manual" });
     return response.ok ? await response.json() : null;
   } catch {
     return null;
@@ -90,12 +90,13 @@ export function plugin(lab) {
     void app.restored.then(() => {
       const misfits = JSON.parse(option("dropsondeOwnPackages") || "[]");
       if (misfits.length) ownPackages(lab, misfits);
-      // Without a prefix there is no hub; with a host of its own it cannot be asked from here.
-      if (option("hubPrefix") && !option("hubHost")) {
-        watch(app, lab.apputils.Notification, `${option("hubPrefix")}version`, option("dropsondeVersion"));
-        watchText(lab.apputils.Notification, `${option("hubPrefix")}approval`, ASK_APPROVAL_EVERY);
-        watchText(lab.apputils.Notification, `${option("hubPrefix")}announcement`, MINUTE);
-        watchText(lab.apputils.Notification, `${option("hubPrefix")}disk`, MINUTE);
+      // Without a prefix there is no hub; its host is another one where servers have host names of their own.
+      if (option("hubPrefix")) {
+        const hub = `${option("hubHost")}${option("hubPrefix")}`;
+        watch(app, lab.apputils.Notification, `${hub}version`, option("dropsondeVersion"));
+        watchText(lab.apputils.Notification, `${hub}approval`, ASK_APPROVAL_EVERY);
+        watchText(lab.apputils.Notification, `${hub}announcement`, MINUTE);
+        watchText(lab.apputils.Notification, `${hub}disk`, MINUTE);
       }
     });
   }

@@ -1,0 +1,1 @@
+"""Between browsers and the hub: what JupyterHub leaves to its operator."""

@@ -1,0 +1,145 @@
+"""With host names of their own (SUBDOMAINS=1), people's servers and the hub are other sites to a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.cookiejar import DefaultCookiePolicy
+from http.cookies import SimpleCookie
+
+import docker
+import httpx
+import pytest
+
+from infra import base
+from tests.conftest import Stack
+from tests.integration.people import Person
+from tests.integration.tree import Tree, base_of, make_tree
+from tests.support.sweep import sweep
+
+HOST = "hub.example.org"
+URL = f"https://{HOST}"
+
+
+class Front(httpx.BaseTransport):
+    """Stands where the TLS front stands: every name of the hub leads to its port on this machine."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._inner = port, httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on as the front does."""
+        assert request.url.host == HOST or request.url.host.endswith(f".{HOST}"), request.url
+        assert request.url.scheme == "https"
+        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+        headers += [(b"Host", request.url.netloc), (b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-For", b"192.0.2.1")]
+        inside = request.url.copy_with(scheme="http", host="127.0.0.1", port=self._port)
+        return self._inner.handle_request(
+            httpx.Request(request.method, inside, headers=headers, stream=request.stream, extensions=request.extensions)
+        )
+
+
+class Guest(Person):
+    """Somebody who comes by the hub's own address."""
+
+    def __init__(self, tree: Tree, name: str) -> None:
+        super().__init__(URL, name)
+        self.http = httpx.Client(base_url=URL, transport=Front(tree.port), follow_redirects=True, timeout=120)
+        # As browsers do: a cookie without a domain is for the host that set it, and for no name below.
+        self.http.cookies.jar.set_policy(
+            DefaultCookiePolicy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain)
+        )
+        self.home = f"https://{name}.{HOST}{self.path}"
+
+    def come_in(self) -> Guest:
+        """Sign in and start the server."""
+        assert self.login().status_code == 200
+        self.start()
+        return self
+
+
+@pytest.fixture(scope="module")
+def tree(service: Stack, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    """A hub in DEV_MODE: what it lets in is another matter."""
+    name = f"{service.name[:13]}-hosts"
+    sweep(name)
+    if not base.at_hand(client, service.settings):
+        service.invoke("build", "--yes", "--only", "hub-core")
+    made = make_tree(name, tmp_path_factory.mktemp("hosts") / "tree", base_of(service, client))
+    made.env.update(PUBLIC_URL=URL, SCIENCE_PROFILE="core")
+    environment = made.folder / "hub/environment"
+    environment.write_text(environment.read_text().replace("SUBDOMAINS=0", "SUBDOMAINS=1"))
+    try:
+        made.invoke("up", "--yes")
+        yield made
+    finally:
+        sweep(name)
+
+
+@pytest.fixture(scope="module")
+def alice(tree: Tree) -> Guest:
+    return Guest(tree, "alice").come_in()
+
+
+@pytest.fixture(scope="module")
+def bob(tree: Tree) -> Guest:
+    return Guest(tree, "bob").come_in()
+
+
+def test_a_server_has_a_host_name_and_its_user_gets_there(alice: Guest) -> None:
+    page = alice.http.get("/hub/spawn")
+    assert page.url.host == f"alice.{HOST}", page.url
+    assert "jupyter-config-data" in page.text
+
+
+def test_the_hub_is_not_at_a_servers_name_and_no_server_at_the_hubs(alice: Guest) -> None:
+    strange = alice.http.get(f"{URL}{alice.path}/api/status", follow_redirects=False)
+    assert strange.status_code in {302, 404}
+    assert "started" not in strange.text
+    home = alice.http.get(f"https://alice.{HOST}/hub/home", follow_redirects=False)
+    assert home.status_code == 302
+    assert home.headers["Location"].startswith((URL, "/hub/login")), home.headers
+
+
+def test_nobody_gets_into_anothers(alice: Guest, bob: Guest) -> None:
+    page = bob.http.get(f"{alice.home}/lab")
+    assert page.status_code == 403
+    assert "jupyter-config-data" not in page.text
+
+
+def test_cookies_are_bound_to_the_host_that_set_them(tree: Tree) -> None:
+    guest = Guest(tree, "carol")
+    guest.http.get("/hub/login")
+    form = {"username": "carol", "password": "x", "_xsrf": guest.http.cookies.get("_xsrf", path="/hub/")}
+    answer = guest.http.post("/hub/login", data=form, follow_redirects=False)
+    found: SimpleCookie = SimpleCookie()
+    for line in answer.headers.get_list("Set-Cookie"):
+        found.load(line)
+    login = found["__Host-jupyterhub-hub-login"]
+    assert (login["path"], login["domain"], bool(login["secure"]), bool(login["httponly"])) == ("/", "", True, True)
+    assert all(cookie["secure"] and cookie["samesite"] == "Lax" for cookie in found.values())
+
+
+def test_a_cookie_that_a_server_tosses_onto_the_hub_is_none(alice: Guest, bob: Guest) -> None:
+    """A browser refuses `__Host-` with a domain; what it would send without the prefix, the hub does not read."""
+    mine = next(item for item in bob.http.cookies.jar if item.name == "__Host-jupyterhub-hub-login")
+    tossed = {"jupyterhub-hub-login": mine.value or ""}
+    stranger = httpx.Client(transport=alice.http._transport, timeout=60)
+    answer = stranger.get(f"{URL}/hub/home", cookies=tossed, follow_redirects=False)
+    assert answer.status_code == 302
+
+
+def test_only_the_own_servers_pages_may_read_the_hubs_notices(alice: Guest) -> None:
+    def allowed(origin: str) -> str | None:
+        answer = alice.http.get("/hub/approval", headers={"Origin": origin})
+        return answer.headers.get("Access-Control-Allow-Origin")
+
+    assert allowed(f"https://alice.{HOST}") == f"https://alice.{HOST}"
+    for origin in (f"https://bob.{HOST}", f"http://alice.{HOST}", "https://evil.example", "null"):
+        assert allowed(origin) is None, origin
+
+
+def test_without_https_a_hub_does_not_start_that_way(tree: Tree) -> None:
+    done = tree.invoke("reset", check=False, env=tree.env | {"PUBLIC_URL": ""})
+    assert done.returncode == 78, done.stderr
+    assert "SUBDOMAINS=1 needs the hub's https address" in done.stderr
+    assert "Next:" in done.stderr

@@ -1,0 +1,147 @@
+"""Known vulnerabilities, asked of a service in OSV's format, and the list of those that are accepted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from infra import locked, osv, sbom, vulnerabilities
+from infra.errors import ConfigError, DropsondeError
+from infra.locked import Package
+from tests.unit.infra.osv_service import Osv, serving
+
+TODAY = date(2026, 11, 25)
+ENTRY = """
+[[ignore]]
+id = "CVE-2026-1"
+package = "jupyterhub"
+reason = "This hub has no such route."
+expires = 2026-12-31
+"""
+
+
+@pytest.fixture
+def service() -> Iterator[Osv]:
+    with serving() as running:
+        yield running
+
+
+def hub_version() -> str:
+    return next(item.version for item in locked.packages() if item.name == "jupyterhub")
+
+
+def knows_jupyterhub(service: Osv) -> None:
+    affected = [{"package": {"name": "jupyterhub"}, "ranges": [{"type": "ECOSYSTEM", "events": [{"fixed": "99.0"}]}]}]
+    more = {"aliases": ["CVE-2026-1"], "summary": "Anybody gets in", "affected": affected}
+    service.knows("jupyterhub", hub_version(), "GHSA-aaaa", **more)
+
+
+def run(service: Osv, ignored: Path) -> int:
+    return vulnerabilities.main({"OSV_URL": f"{service.url}/"}, TODAY, ignored)
+
+
+@pytest.fixture
+def ignored(tmp_path: Path) -> Path:
+    path = tmp_path / "audit.toml"
+    path.write_text("")
+    return path
+
+
+def test_everything_that_is_locked_is_asked_for_once(service: Osv, ignored: Path) -> None:
+    assert run(service, ignored) == 0
+    purls = [query["package"]["purl"] for query in service.asked if "purl" in query["package"]]
+    assert len(purls) == len(set(purls))
+    assert set(purls) == {item.purl for item in locked.packages()}
+    assert f"pkg:pypi/jupyterhub@{hub_version()}" in purls
+    assert any(purl.startswith("pkg:npm/configurable-http-proxy@") for purl in purls)
+
+
+def test_a_vulnerable_package_fails_with_what_helps(
+    service: Osv, ignored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knows_jupyterhub(service)
+    assert run(service, ignored) == 1
+    told = "".join(capsys.readouterr())
+    for part in ("jupyterhub", hub_version(), "GHSA-aaaa", "99.0", "Anybody gets in", "hub/requirements.txt", "Next:"):
+        assert part in told, part
+
+
+def test_what_is_accepted_by_an_alias_passes(service: Osv, ignored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    knows_jupyterhub(service)
+    ignored.write_text(ENTRY)
+    assert run(service, ignored) == 0
+    assert "0 open, 1 accepted" in "".join(capsys.readouterr())
+
+
+def test_what_is_found_no_more_is_named(service: Osv, ignored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ignored.write_text(ENTRY)
+    assert run(service, ignored) == 0
+    assert "CVE-2026-1 of jupyterhub is found no more" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("2026-12-31", "2026-11-24"), "accepted until 2026-11-24"),
+        (("2026-12-31", "2028-01-01"), "more than a year"),
+        (("2026-12-31", '"soon"'), "no day"),
+        (("This hub has no such route.", "n/a"), "says nothing"),
+        (('reason = "This hub has no such route."\n', ""), "not expires, id, package, reason"),
+        (("expires =", "until ="), "not expires, id, package, reason"),
+        (("[[ignore]]", "[[ignore"), ""),
+    ],
+)
+def test_nothing_is_accepted_without_a_reason_or_for_ever(change: tuple[str, str], says: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        vulnerabilities.read_ignored(ENTRY.replace(*change), TODAY)
+    assert says in raised.value.seen
+    assert raised.value.next_step
+
+
+def test_the_last_day_counts() -> None:
+    assert vulnerabilities.read_ignored(ENTRY.replace("2026-12-31", "2026-11-25"), TODAY)
+
+
+def test_our_own_list_can_be_read() -> None:
+    vulnerabilities.read_ignored(vulnerabilities.IGNORED.read_text(), date.today())
+
+
+def test_a_service_that_cannot_be_reached_is_no_clean_bill(ignored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vulnerabilities.main({"OSV_URL": "http://127.0.0.1:9"}, TODAY, ignored) == 1
+    told = "".join(capsys.readouterr())
+    assert "nothing was checked" in told
+    assert "OSV_URL" in told
+
+
+def test_neither_is_one_that_fails_or_says_something_else(service: Osv, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Package("pypi", "a", "1", "x")
+    service.status = 503
+    with pytest.raises(DropsondeError, match="nothing was checked"):
+        osv.findings(service.url, [package])
+    service.status = 200
+    monkeypatch.setattr(osv, "_call", lambda *_: {"results": []})
+    with pytest.raises(DropsondeError, match="does not fit"):
+        osv.findings(service.url, [package])
+
+
+def test_long_answers_come_in_pages_and_withdrawn_entries_do_not_count(service: Osv) -> None:
+    service.page = 2
+    for number in range(5):
+        service.knows("a", "1", f"X-{number}", **({"withdrawn": "2026-01-01T00:00:00Z"} if number == 3 else {}))
+    found = osv.findings(service.url, [Package("pypi", "a", "1", "x"), Package("pypi", "a", "1", "y")])
+    assert [item.id for item in found] == ["X-0", "X-1", "X-2", "X-4"]
+
+
+def test_debians_packages_of_the_bills_are_asked_for_by_their_release(service: Osv, tmp_path: Path) -> None:
+    bill = sbom.document("hub", "1", [Package("deb", "openssl", "3.5.1-1", "hub"), Package("pypi", "a", "1", "hub")])
+    sbom.write({"hub": bill}, tmp_path)
+    packages = vulnerabilities.in_bills(tmp_path)
+    assert [item.name for item in packages] == ["openssl"]
+    service.knows("openssl", "3.5.1-1", "DSA-1")
+    assert [item.id for item in osv.findings(service.url, packages)] == ["DSA-1"]
+    assert service.asked[0] == {"package": {"ecosystem": "Debian:13", "name": "openssl"}, "version": "3.5.1-1"}
+    assert json.loads((tmp_path / "hub.cdx.json").read_text())["bomFormat"] == "CycloneDX"
