@@ -174,10 +174,10 @@ async def test_a_start_that_takes_too_long_is_told_before_jupyterhub_gives_up(
     make_spawner: Maker, engine: FakeEngine, notebook: Notebook, db: Any
 ) -> None:
     notebook.status = 503
-    spawner = make_spawner(port=notebook.port, start_timeout=1)
+    spawner = make_spawner(port=notebook.port, start_timeout=3)
     begin(spawner, db)
     with pytest.raises(SpawnFailure) as failure:
-        await asyncio.wait_for(spawner.start(), 1)
+        await asyncio.wait_for(spawner.start(), 3)
     assert failure.value.reason == "timeout"
     assert "Waiting for your notebook server" in failure.value.jupyterhub_message
     # The hub asks and stops then.
