@@ -52,7 +52,7 @@ c.DockerSpawner.default_url = "/lab"
 # Our spawner without what keeps a user's container in: with the guard out of the way, its cost is all that differs.
 UNLIMITED = """
 LIMITS = ["cap_drop", "security_opt", "read_only", "tmpfs", "ipc_mode", "cgroupns", "pids_limit", "mem_limit"]
-LIMITS += ["memswap_limit", "cpu_period", "cpu_quota", "log_config"]
+LIMITS += ["memswap_limit", "cpu_quota", "log_config"]
 c.DropsondeSpawner.extra_host_config = dict.fromkeys(LIMITS)
 """
 # And with JupyterHub's own start of the server, with the extensions that it has by default, too.

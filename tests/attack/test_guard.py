@@ -6,6 +6,7 @@ Each request is refused, and the very same one is then carried out by the engine
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import io
 import json
@@ -158,11 +159,13 @@ def _at_the_engine(request: bytes, padding: int = 0) -> tuple[int, str]:
         asking.settimeout(30)
         asking.connect(ENGINE)
         asking.sendall(request + b" " * padding)
-        while chunk := asking.recv(65536):
-            received += chunk
-            # A status is enough of a whole disk.
-            if b" 101 " in received[:20] or len(received) > LONGEST:
-                break
+        # Whoever asks for a connection of its own is cut off after the answer.
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := asking.recv(65536):
+                received += chunk
+                # A status is enough of a whole disk.
+                if b" 101 " in received[:20] or len(received) > LONGEST:
+                    break
     text = received.decode("latin-1")
     return _status(text), text
 
@@ -387,7 +390,7 @@ def test_a_volume_is_no_way_to_the_hosts_disk(mallory: Mallory) -> None:
         ("POST", "/v1.45/containers/ALICE/attach?stream=0&logs=1&stdout=1", None, 200),
         ("GET", "/v1.45/containers/ALICE/export", None, 200),
         ("GET", "/v1.45/containers/ALICE/top", None, 200),
-        ("POST", "/v1.45/containers/ALICE/update", {"PidsLimit": 0}, 200),
+        ("POST", "/v1.45/containers/ALICE/update", {"PidsLimit": 2048}, 200),
         ("GET", "/v1.45/containers/ALICE/logs?follow=0&tail=all&stdout=1", None, 200),
         ("POST", "/v1.45/build?version=1", DOCKERFILE, 200),
         ("POST", "/v1.45/commit?container=nobody", None, 404),
