@@ -141,6 +141,33 @@ def test_names_are_answered_as_on_the_machine(alice: Insider) -> None:
     assert (found.code == 0) == bool(here), found.output
 
 
+@pytest.mark.parametrize(
+    ("egress", "open_"),
+    [
+        (f"{PRIVATE}:{PORT}", {(PRIVATE, PORT)}),
+        (f"internet,{PRIVATE}", {(PUBLIC, PORT), (PRIVATE, PORT)}),
+        ("none", set()),
+    ],
+)
+def test_the_sites_list_is_all_that_is_reached(
+    alice: Insider,
+    site: Site,
+    notebooks: Wanted,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    egress: str,
+    open_: set[Target],
+) -> None:
+    hub = {(notebooks.address("hub"), HUB)}
+    monkeypatch.setitem(site.tree.env, "NOTEBOOK_EGRESS", egress)
+    try:
+        site.tree.invoke("up", "--yes")
+        assert reached(alice, {(PUBLIC, PORT), (PRIVATE, PORT), (METADATA, PORT)} | hub) == open_ | hub
+    finally:
+        monkeypatch.undo()
+        site.tree.invoke("up", "--yes")
+
+
 # -- What must not -----------------------------------------------------------------------------------------------------
 
 
