@@ -54,6 +54,7 @@ def test_temporary_files_without_a_limit(unlimited: Any) -> None:
 
 def test_a_log_without_a_limit(unlimited: Any) -> None:
     unlimited.exec_run(["sh", "-c", LOG_FLOOD], user="1000")
+    unlimited.reload()
     file = Path(unlimited.attrs["LogPath"])
     assert file.stat().st_size > LOGS + MB
 
