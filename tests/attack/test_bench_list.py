@@ -82,7 +82,7 @@ CONTAINERS: dict[str, tuple[str, Check]] = {
         lambda c: host(c, "NetworkMode") != "host" or kind(c) == "firewall",
     ),
     "5.11": ("a memory limit", lambda c: host(c, "Memory") > 0),
-    "5.12": ("a share of the processors", lambda c: host(c, "CpuShares") > 0 or host(c, "NanoCpus") > 0),
+    "5.12": ("a share of the processors", lambda c: host(c, "CpuShares") > 0 or host(c, "CpuQuota") > 0),
     "5.13": ("a root file system that cannot be written", lambda c: host(c, "ReadonlyRootfs") is True),
     "5.14": ("ports on one address only", on_its_own_address),
     "5.16": ("not the host's processes", lambda c: host(c, "PidMode") != "host"),
@@ -137,15 +137,14 @@ NOT_OURS = {
 """Items that do not apply, and why."""
 
 
-@pytest.fixture(scope="module")
-def running(_site: Site) -> list[Container]:
+@pytest.fixture
+def running(site: Site, alice: Insider) -> list[Container]:
     """All containers of the service, a user's included, as the engine describes them."""
-    return [
-        item.attrs for name in KINDS for item in _site.tree.containers(_site.client, name) if item.status == "running"
-    ]
+    listed = [item for name in KINDS for item in site.tree.containers(site.client, name)]
+    return [item.attrs for item in listed if item.status == "running"]
 
 
-def test_every_kind_of_container_is_looked_at(alice: Insider, running: list[Container]) -> None:
+def test_every_kind_of_container_is_looked_at(running: list[Container]) -> None:
     assert {kind(item) for item in running} == set(KINDS)
 
 
@@ -155,9 +154,9 @@ def test_a_container_of_ours(running: list[Container], number: str) -> None:
     assert [item["Name"] for item in running if not check(item)] == [], f"{number}: {title}"
 
 
-@pytest.fixture(scope="module")
-def images(_site: Site, running: list[Container]) -> dict[str, Any]:
-    return {kind(item): _site.client.images.get(item["Image"]) for item in running}
+@pytest.fixture
+def images(site: Site, running: list[Container]) -> dict[str, Any]:
+    return {kind(item): site.client.images.get(item["Image"]) for item in running}
 
 
 def history(image: Any) -> str:
@@ -180,7 +179,7 @@ def test_4_7_updates_are_no_step_of_their_own(images: dict[str, Any]) -> None:
             assert "apt-get update" not in line or "install" in line, name
 
 
-def test_4_8_no_setuid_program_is_of_use(alice: Insider, running: list[Container]) -> None:
+def test_4_8_no_setuid_program_is_of_use(alice: Insider) -> None:
     """Debian's base has some; no new privileges takes their power from each process of ours."""
     assert CONTAINERS["5.26"][0] == "no new privileges"
     assert alice.run("grep -c '^NoNewPrivs:.1' /proc/self/status").output.strip() == "1"
@@ -200,7 +199,7 @@ def test_4_10_no_secret_is_in_an_image(images: dict[str, Any]) -> None:
         assert not re.search(r"--build-arg|ARG \w*(TOKEN|SECRET|PASSWORD)", history(image)), name
 
 
-def test_5_7_no_sshd_runs(alice: Insider, site: Site, running: list[Container]) -> None:
+def test_5_7_no_sshd_runs(site: Site, running: list[Container]) -> None:
     for item in running:
         assert "sshd" not in json.dumps(site.client.containers.get(item["Id"]).top()), item["Name"]
 

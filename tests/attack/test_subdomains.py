@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http.cookiejar import DefaultCookiePolicy
 from http.cookies import SimpleCookie
 
 import docker
@@ -44,11 +43,21 @@ class Guest(Person):
     def __init__(self, tree: Tree, name: str) -> None:
         super().__init__(URL, name)
         self.http = httpx.Client(base_url=URL, transport=Front(tree.port), follow_redirects=True, timeout=120)
-        # As browsers do: a cookie without a domain is for the host that set it, and for no name below.
-        self.http.cookies.jar.set_policy(
-            DefaultCookiePolicy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain)
-        )
+        self.http.event_hooks["request"] = [self._with_cookies_of_a_browser]
         self.home = f"https://{name}.{HOST}{self.path}"
+
+    def _with_cookies_of_a_browser(self, request: httpx.Request) -> None:
+        """Send a cookie without a domain to the host that set it only; Python's jar sends it to names below as well."""
+        host, path = request.url.host, request.url.path
+        sent = [
+            f"{item.name}={item.value}"
+            for item in self.http.cookies.jar
+            if (f".{host}".endswith(item.domain) if item.domain_specified else host == item.domain)
+            and path.startswith(item.path)
+        ]
+        request.headers.pop("Cookie", None)
+        if sent:
+            request.headers["Cookie"] = "; ".join(sent)
 
     def come_in(self) -> Guest:
         """Sign in and start the server."""
