@@ -10,7 +10,12 @@ from infra import compose, images
 from infra.settings import Settings
 from tests.conftest import Stack
 
-LIVE = {"/srv/jupyterhub/www_custom": False, "/srv/jupyterhub/notebook_templates": True}
+LIVE = {
+    "/srv/jupyterhub/www_custom": False,
+    "/srv/jupyterhub/notebook_templates": True,
+    # A real hub has it as well, and may only read it.
+    "/srv/jupyterhub/share": False,
+}
 """Folders of the tree in a hub of DEV_MODE, and whether it may only read them."""
 
 
@@ -37,4 +42,4 @@ def test_it_loosens_the_hub_and_nothing_else_of_it_than_is_listed(service: Stack
     assert ("cap_add" in hub, dev["cap_add"]) == (False, ["CHOWN", "DAC_OVERRIDE", "FOWNER"])
     more = [item for item in dev["volumes"] if item not in hub["volumes"]]
     assert {item["target"]: item.get("read_only", False) for item in more} == LIVE
-    assert all(item in dev["volumes"] for item in hub["volumes"])
+    assert {item["target"] for item in hub["volumes"] if item not in dev["volumes"]} == {"/srv/jupyterhub/share"}
