@@ -27,7 +27,7 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin", "attack", "deploy"]
+nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -165,14 +165,14 @@ def signin(session: nox.Session) -> None:
 
 @nox.session
 def attack(session: nox.Session) -> None:
-    """Each line of SECURITY.md's threat model as an attack on the production stack, from where the attacker stands."""
+    """Each line of SECURITY.md's threat model as an attack on the production stack (15 minutes; not default)."""
     _with_engine(session)
     _pytest(session, "tests/attack", group="e2e")
 
 
 @nox.session
 def deploy(session: nox.Session) -> None:
-    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild."""
+    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild (not default)."""
     _with_browser(session)
     _pytest(session, "-m", "not long", "tests/deploy", group="deploy-test")
 

@@ -14,7 +14,7 @@ MORE = """\
 c.DropsondeSpawner.extra_host_config = {"privileged": True}
 """
 LAB = """\
-c.DropsondeSpawner.environment["LAB"] = "7"
+c.DropsondeSpawner.environment.update({"LAB": "7"})
 """
 
 
