@@ -246,6 +246,25 @@ def test_sign_ins_of_one_address_are_limited_and_nobody_else_notices(strict: Sit
     assert alice.user(), "who is signed in is not limited"
 
 
+SAYS_IT_IS_OTHERS = """
+import http.client
+for place in ("hub:8081", "proxy:8000"):
+    for number in range(12):
+        there = http.client.HTTPConnection(place, timeout=60)
+        other = f"192.0.2.{number}"
+        there.request("GET", "/hub/oauth_login", headers={"X-Real-Ip": other, "X-Forwarded-For": other})
+        print(there.getresponse().status)
+"""
+
+
+def test_a_server_is_one_address_whatever_it_says(strict: Site, alice: Insider) -> None:
+    answers = alice.python(SAYS_IT_IS_OTHERS).output.split()
+    assert answers[:11] == ["302"] * 10 + ["429"], strict.url
+    # One more every six seconds, at the proxy as well: to the hub it is the same address.
+    assert len(answers) == 24
+    assert answers.count("302") < 18
+
+
 def test_large_headers_are_refused(site: Site, watch: Callable[[str], Watch]) -> None:
     with watch("large headers"):
         for name in ("Cookie", "X-Large", "Authorization"):
