@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -168,6 +170,11 @@ def test_a_code_without_pkce_is_none(alice: Insider) -> None:
     }
     answer = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
     assert "code=" not in answer.headers.get("Location", ""), answer.headers
+    # It is for want of a challenge: with one the same question has its code.
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(b"x" * 43).digest()).decode().rstrip("=")
+    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    control = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
+    assert "code=" in control.headers.get("Location", ""), control.text
     assert answer.status_code in {302, 400, 403}, answer.text
 
 
