@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -163,7 +164,7 @@ def test_nobody_shares_a_server(alice: Insider, bob: Insider) -> None:
 
 def test_a_code_without_pkce_is_none(alice: Insider) -> None:
     query = {
-        "client_id": f"jupyterhub-user-{alice.path.removeprefix('/user/')}",
+        "client_id": f"jupyterhub-user-{quote(alice.user_name)}",
         "redirect_uri": f"{alice.path}/oauth_callback",
         "response_type": "code",
         "state": "x",
