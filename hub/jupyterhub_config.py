@@ -95,8 +95,11 @@ except SettingError as error:
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104
 c.JupyterHub.hub_connect_ip = "hub"
 
-# Who asks, by the front's and the proxy's word; nobody else's is taken.
-c.JupyterHub.trusted_downstream_ips = addresses.of_the_engine()
+# Where a request comes from, by the front's and the proxy's word; nobody else's is taken.
+try:
+    addresses.install(setting("PROXY_ADDRESS"))
+except SettingError as error:
+    stop(error.what, error.next_step)
 
 # The proxy is a container of its own: people's notebooks stay connected while the hub is replaced.
 c.ConfigurableHTTPProxy.should_start = False

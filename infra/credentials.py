@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import docker
 
-from infra import console, health, images, process, tool
+from infra import console, health, images, interrupts, process, tool
 from infra.private import FILE, values
 from infra.settings import ROOT, Settings
 
@@ -95,6 +95,15 @@ def show(found: list[Credential], *, as_json: bool) -> None:
     console.result("\nTokens that people made are theirs: /hub/token of each, or credentials.rotate --people.")
 
 
+def _serve_again(client: docker.DockerClient, hub: str, proxies: list[str]) -> None:
+    """Start the hub, after the proxies, but also where one of them does not restart."""
+    try:
+        for proxy in proxies:
+            client.api.restart(proxy, timeout=5)
+    finally:
+        client.api.start(hub)
+
+
 def rotate(client: docker.DockerClient, settings: Settings, *, people: bool, yes: bool) -> None:
     """Replace the hub's own keys, and end all sessions; servers, kernels and terminals go on.
 
@@ -117,8 +126,8 @@ def rotate(client: docker.DockerClient, settings: Settings, *, people: bool, yes
     )
     console.confirm(f"Replace the keys of {settings.service_name}?", yes=yes)
     with console.step("Replacing the keys while no hub runs"):
-        client.api.stop(hub, timeout=10)
         try:
+            client.api.stop(hub, timeout=10)
             told = json.loads(
                 process.run(
                     _program(settings, image, *(["--people"] if people else [])),
@@ -128,9 +137,8 @@ def rotate(client: docker.DockerClient, settings: Settings, *, people: bool, yes
             )
         finally:
             # Whatever became of it: the proxy reads its token when it starts, and the hub knows the same one.
-            for proxy in proxies:
-                client.api.restart(proxy, timeout=5)
-            client.api.start(hub)
+            with interrupts.put_off():
+                _serve_again(client, hub, proxies)
     with console.step("Waiting for the hub"):
         health.wait_healthy(client, settings, hub)
     console.done(f"Replaced: {', '.join(told['replaced'])}; {told['tokens']} tokens ended")

@@ -56,6 +56,12 @@ def no_privileged_port(item: Container) -> bool:
     return all(port >= 1024 for port in ports)
 
 
+def confined(item: Container) -> bool:
+    if any(option.startswith("name=apparmor") for option in item["Engine"]["SecurityOptions"]):
+        return item["AppArmorProfile"] not in {"", "unconfined"}
+    return item["AppArmorProfile"] != "unconfined" and "apparmor" not in str(host(item, "SecurityOpt"))
+
+
 CONTAINERS: dict[str, tuple[str, Check]] = {
     "4.1": (
         "a user of its own (the firewall is root with one capability)",
@@ -65,7 +71,7 @@ CONTAINERS: dict[str, tuple[str, Check]] = {
         "a health check (of servers the hub makes one itself, every 30 s)",
         lambda c: bool(c["Config"].get("Healthcheck")) or kind(c) == "notebook",
     ),
-    "5.2": ("an AppArmor profile is not taken away", lambda c: c["AppArmorProfile"] != "unconfined"),
+    "5.2": ("an AppArmor profile, where the engine has AppArmor", confined),
     "5.4": (
         "no capability but those that are listed",
         lambda c: (
@@ -139,9 +145,10 @@ NOT_OURS = {
 
 @pytest.fixture
 def running(site: Site, alice: Insider) -> list[Container]:
-    """All containers of the service, a user's included, as the engine describes them."""
+    """All containers of the service, a user's included, as the engine describes them and, as "Engine", itself."""
+    engine = site.client.info()
     listed = [item for name in KINDS for item in site.tree.containers(site.client, name)]
-    return [item.attrs for item in listed if item.status == "running"]
+    return [item.attrs | {"Engine": engine} for item in listed if item.status == "running"]
 
 
 def test_every_kind_of_container_is_looked_at(running: list[Container]) -> None:
@@ -152,6 +159,21 @@ def test_every_kind_of_container_is_looked_at(running: list[Container]) -> None:
 def test_a_container_of_ours(running: list[Container], number: str) -> None:
     title, check = CONTAINERS[number]
     assert [item["Name"] for item in running if not check(item)] == [], f"{number}: {title}"
+
+
+@pytest.mark.parametrize(
+    ("engine", "profile", "options", "passes"),
+    [
+        (["name=apparmor", "name=seccomp,profile=builtin"], "docker-default", [], True),
+        (["name=apparmor"], "", [], False),
+        (["name=apparmor"], "unconfined", ["apparmor=unconfined"], False),
+        (["name=seccomp,profile=builtin"], "", [], True),
+        (["name=seccomp,profile=builtin"], "", ["apparmor=unconfined"], False),
+    ],
+)
+def test_5_2_notices_a_missing_profile(engine: list[str], profile: str, options: list[str], passes: bool) -> None:
+    item = {"Engine": {"SecurityOptions": engine}, "AppArmorProfile": profile, "HostConfig": {"SecurityOpt": options}}
+    assert confined(item) is passes
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 
@@ -17,6 +18,15 @@ from tests.support.sweep import sweep
 
 HOST = "hub.example.org"
 URL = f"https://{HOST}"
+
+SIGNED_FOR_EACH_NAME = """
+import json, pathlib
+from tornado.web import create_signed_value, decode_signed_value
+secret = bytes.fromhex(pathlib.Path("/srv/jupyterhub/data/cookie_secret").read_text().strip())
+name = "__Host-jupyterhub-hub-login"
+identity = decode_signed_value(secret, name, VALUE)
+print(json.dumps({it: create_signed_value(secret, it, identity).decode() for it in (name, name[7:])}))
+"""
 
 
 class Front(httpx.BaseTransport):
@@ -128,13 +138,25 @@ def test_cookies_are_bound_to_the_host_that_set_them(tree: Tree) -> None:
     assert all(cookie["secure"] and cookie["samesite"] == "Lax" for cookie in found.values())
 
 
-def test_a_cookie_that_a_server_tosses_onto_the_hub_is_none(alice: Guest, bob: Guest) -> None:
-    """A browser refuses `__Host-` with a domain; what it would send without the prefix, the hub does not read."""
+def test_a_cookie_that_a_server_tosses_onto_the_hub_is_none(
+    tree: Tree, client: docker.DockerClient, alice: Guest, bob: Guest
+) -> None:
+    """A browser refuses `__Host-` with a domain; what it would send without the prefix, the hub does not read.
+
+    A signature is for one name: this one is for the name without the prefix, as no login of this hub makes it.
+    """
     mine = next(item for item in bob.http.cookies.jar if item.name == "__Host-jupyterhub-hub-login")
-    tossed = {"jupyterhub-hub-login": mine.value or ""}
-    stranger = httpx.Client(transport=alice.http._transport, timeout=60)
-    answer = stranger.get(f"{URL}/hub/home", cookies=tossed, follow_redirects=False)
-    assert answer.status_code == 302
+    (hub,) = tree.containers(client, "hub")
+    code = f"VALUE = {(mine.value or '').strip(chr(34))!r}\n{SIGNED_FOR_EACH_NAME}"
+    done, output = hub.exec_run(["python3", "-c", code])
+    assert done == 0, output
+    signed = json.loads(output)
+    assert list(signed) == ["__Host-jupyterhub-hub-login", "jupyterhub-hub-login"]
+    for name, status in zip(signed, (200, 302), strict=True):
+        stranger = httpx.Client(transport=alice.http._transport, timeout=60)
+        headers = {"Cookie": f"{name}={signed[name]}"}
+        answer = stranger.get(f"{URL}/hub/home", headers=headers, follow_redirects=False)
+        assert answer.status_code == status, name
 
 
 def test_only_the_own_servers_pages_may_read_the_hubs_notices(alice: Guest) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -161,13 +164,18 @@ def test_nobody_shares_a_server(alice: Insider, bob: Insider) -> None:
 
 def test_a_code_without_pkce_is_none(alice: Insider) -> None:
     query = {
-        "client_id": f"jupyterhub-user-{alice.path.removeprefix('/user/')}",
+        "client_id": f"jupyterhub-user-{quote(alice.user_name)}",
         "redirect_uri": f"{alice.path}/oauth_callback",
         "response_type": "code",
         "state": "x",
     }
     answer = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
     assert "code=" not in answer.headers.get("Location", ""), answer.headers
+    # It is for want of a challenge: with one the same question has its code.
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(b"x" * 43).digest()).decode().rstrip("=")
+    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    control = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
+    assert "code=" in control.headers.get("Location", ""), control.text
     assert answer.status_code in {302, 400, 403}, answer.text
 
 
@@ -244,6 +252,25 @@ def test_sign_ins_of_one_address_are_limited_and_nobody_else_notices(strict: Sit
     assert ask(**{"X-Forwarded-For": "192.0.2.8"}).status_code == 302
     assert httpx.get(f"{strict.url}/hub/health", trust_env=False).status_code == 200
     assert alice.user(), "who is signed in is not limited"
+
+
+SAYS_IT_IS_OTHERS = """
+import http.client
+for place in ("hub:8081", "proxy:8000"):
+    for number in range(12):
+        there = http.client.HTTPConnection(place, timeout=60)
+        other = f"192.0.2.{number}"
+        there.request("GET", "/hub/oauth_login", headers={"X-Real-Ip": other, "X-Forwarded-For": other})
+        print(there.getresponse().status)
+"""
+
+
+def test_a_server_is_one_address_whatever_it_says(strict: Site, alice: Insider) -> None:
+    answers = alice.python(SAYS_IT_IS_OTHERS).output.split()
+    assert answers[:11] == ["302"] * 10 + ["429"], strict.url
+    # One more every six seconds, at the proxy as well: to the hub it is the same address.
+    assert len(answers) == 24
+    assert answers.count("302") < 18
 
 
 def test_large_headers_are_refused(site: Site, watch: Callable[[str], Watch]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 # What the machine says of itself is not for hub/oauth.env to change.
 FIXED = {"SERVICE_NAME", "DEV_MODE", "NOTEBOOK_NETWORK", "DATA_MOUNTS", "PUBLIC_URL", "DOCKER_HOST", "PRIVATE_FILE"}
+FIXED |= {"PROXY_ADDRESS"}
 
 
 def load(environ: MutableMapping[str, str]) -> None:

@@ -26,10 +26,23 @@ FILES = {
     "key of auth states": "data/crypt_key",
 }
 """The hub's own keys, and their files."""
-# Given to browsers and services. What a server itself has is of the client "jupyterhub" as well, and a note tells it.
+# Given to browsers and services.
 OF_BROWSERS = "client_id != 'jupyterhub'"
 OF_SERVICES = "service_id IS NOT NULL"
-OF_PEOPLE = "user_id IS NOT NULL AND client_id = 'jupyterhub' AND note NOT LIKE 'Server at %'"
+# What a server itself has is of the client "jupyterhub" as well. A note tells it, which people may write, too; so that
+# it must have access to one server, and nothing else that is not in JupyterHub's role "server".
+OF_SERVERS = """
+    note LIKE 'Server at %'
+    AND EXISTS (SELECT 1 FROM json_each(scopes) AS has WHERE has.value LIKE 'access:servers!server=%')
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each(scopes) AS has
+        WHERE has.value NOT LIKE 'access:servers!server=%' AND has.value NOT IN (
+            SELECT may.value FROM roles, json_each(roles.scopes) AS may
+            WHERE roles.name = 'server' AND may.value != 'inherit'
+        )
+    )
+"""
+OF_PEOPLE = f"user_id IS NOT NULL AND client_id = 'jupyterhub' AND NOT coalesce({OF_SERVERS}, 0)"
 
 
 def keys_of(text: str) -> list[str]:

@@ -27,21 +27,28 @@ class Buckets:
 
     def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self._size, self._now = float(per_minute), now
+        # Of each key what is left and when it was seen, the longest ago first.
         self._left: dict[str, tuple[float, float]] = {}
 
     def wait(self, key: str) -> float:
         """Take one; return 0, or the seconds until there is one again."""
         now = self._now()
-        if len(self._left) > MANY:
-            # Who did not come for a minute has a full bucket again, as if never seen.
-            self._left = {name: item for name, item in self._left.items() if now - item[1] < MINUTE}
-        left, seen = self._left.get(key, (self._size, now))
+        left, seen = self._left.pop(key, (self._size, now))
+        self._forget(now)
         left = min(self._size, left + (now - seen) * self._size / MINUTE)
         if left < 1:
             self._left[key] = (left, now)
             return (1 - left) * MINUTE / self._size
         self._left[key] = (left - 1, now)
         return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Drop who did not come for a minute, whose bucket is full again, and of more than MANY the longest ago."""
+        while self._left:
+            oldest = next(iter(self._left))
+            if len(self._left) < MANY and now - self._left[oldest][1] < MINUTE:
+                return
+            del self._left[oldest]
 
 
 def counted(method: str, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,9 @@ from cryptography.fernet import Fernet
 from dropsonde_auth import rotation
 
 OLD, OLDER = "a" * 64, "b" * 64
+SERVER = ["users:activity!user", "access:servers!server"]
+"""JupyterHub's role of that name."""
+OF_A_SERVER = ["access:servers!server=ada/", "users:activity!user"]
 
 
 def fernet(key: str) -> Fernet:
@@ -29,14 +33,16 @@ def home(tmp_path: Path) -> Path:
         database.execute("CREATE TABLE users (id INTEGER, encrypted_auth_state BLOB)")
         states = [fernet(OLD).encrypt(b"one"), fernet(OLDER).encrypt(b"two"), b"damaged", None]
         database.executemany("INSERT INTO users VALUES (?, ?)", enumerate(states))
-        database.execute("CREATE TABLE api_tokens (user_id, service_id, client_id, note)")
+        database.execute("CREATE TABLE roles (name, scopes)")
+        database.execute("INSERT INTO roles VALUES ('server', ?)", [json.dumps(SERVER)])
+        database.execute("CREATE TABLE api_tokens (user_id, service_id, client_id, note, scopes)")
         tokens = [
-            (1, None, "jupyterhub", "Server at /user/ada/"),
-            (1, None, "jupyterhub", "my script"),
-            (1, None, "jupyterhub-user-ada", "OAuth"),
-            (None, 1, "jupyterhub", "culler"),
+            (1, None, "jupyterhub", "Server at /user/ada/", json.dumps(OF_A_SERVER)),
+            (1, None, "jupyterhub", "my script", '["inherit"]'),
+            (1, None, "jupyterhub-user-ada", "OAuth", json.dumps(OF_A_SERVER)),
+            (None, 1, "jupyterhub", "culler", '["inherit"]'),
         ]
-        database.executemany("INSERT INTO api_tokens VALUES (?, ?, ?, ?)", tokens)
+        database.executemany("INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?)", tokens)
     return tmp_path
 
 
@@ -81,6 +87,28 @@ def test_cut_off_in_the_middle_nothing_is_lost(home: Path, monkeypatch: pytest.M
 def test_servers_keep_their_token_and_people_theirs_unless_asked(home: Path) -> None:
     rotation.rotate(home)
     assert notes(home) == {"Server at /user/ada/", "my script"}
+    rotation.rotate(home, people=True)
+    assert notes(home) == {"Server at /user/ada/"}
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [["inherit"], [*OF_A_SERVER, "inherit"], [*OF_A_SERVER, "tokens!user"], ["users:activity!user"], [], None],
+)
+def test_a_token_that_only_says_that_it_is_a_servers_ends(home: Path, scopes: list[str] | None) -> None:
+    impostor = "Server at /user/eve/"
+    row = (2, None, "jupyterhub", impostor, None if scopes is None else json.dumps(scopes))
+    with closing(sqlite3.connect(home / "data/jupyterhub.sqlite")) as database, database:
+        database.execute("INSERT INTO api_tokens VALUES (?, ?, ?, ?, ?)", row)
+    rotation.rotate(home)
+    assert impostor in notes(home), "it is somebody's own"
+    rotation.rotate(home, people=True)
+    assert notes(home) == {"Server at /user/ada/"}
+
+
+def test_a_token_of_somebodys_own_needs_no_note(home: Path) -> None:
+    with closing(sqlite3.connect(home / "data/jupyterhub.sqlite")) as database, database:
+        database.execute("INSERT INTO api_tokens VALUES (2, NULL, 'jupyterhub', NULL, '[]')")
     rotation.rotate(home, people=True)
     assert notes(home) == {"Server at /user/ada/"}
 

@@ -49,6 +49,16 @@ def test_many_addresses_are_forgotten_again(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(buckets._left) == 1
 
 
+def test_more_addresses_than_it_remembers_cost_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MANY", 10)
+    buckets = Buckets(2, Clock())
+    for number in range(1000):
+        assert buckets.wait(str(number)) == 0
+        buckets.wait("who is there all the time")
+    assert len(buckets._left) == 10
+    assert buckets.wait("who is there all the time") > 0, "the longest ago are forgotten, not this one"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "part"),
     [

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from dropsonde_web import addresses, limits, policy, settings
+from dropsonde_web import limits, policy, settings
 from dropsonde_web.errors import SettingError
 from dropsonde_web.origins import may_read
 from jupyterhub import orm, scopes
@@ -112,11 +111,3 @@ def test_only_the_page_of_ones_own_server_may_read() -> None:
         assert not may_read(origin, hub, user), origin
     assert not may_read("https://ada.hub.example.org", "", user)
     assert not may_read("https://ada.hub.example.org", hub, None)
-
-
-def test_the_engines_addresses(tmp_path: Path) -> None:
-    lines = ["Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT"]
-    lines += ["eth0 00000000 010016AC 0003 0 0 0 00000000 0 0 0", "eth0 000016AC 00000000 0001 0 0 0 0000FFFF 0 0 0"]
-    lines += ["eth1 000019AC 00000000 0001 0 0 0 0000FFFF 0 0 0"]
-    (tmp_path / "route").write_text("\n".join(lines) + "\n")
-    assert addresses.of_the_engine(tmp_path / "route") == ["172.22.0.1", "172.25.0.1"]
