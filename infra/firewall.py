@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import docker
-import docker.errors
 
 from infra import health, process
 from infra.checks import Check
@@ -14,8 +13,7 @@ from infra.errors import DropsondeError
 from infra.settings import Settings
 
 BRIDGE_FILTERS = Path("/proc/sys/net/bridge")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-READY = "/run/firewall/ready"
+CHECK = ("python3", "-m", "dropsonde_firewall", "--check")
 READY_SECONDS = 60
 
 
@@ -66,13 +64,7 @@ def wait_ready(client: docker.DockerClient, settings: Settings) -> None:
 
 def _is_ready(client: docker.DockerClient, settings: Settings) -> bool:
     running = health.containers(client, settings, "firewall", running=True)
-    if not running:
-        return False
-    try:
-        asked = client.api.exec_create(running[0]["Id"], ["cat", READY], stderr=False)
-        return bool(client.api.exec_start(asked["Id"]).decode().strip() == BOOT_ID.read_text().strip())
-    except docker.errors.APIError:
-        return False  # it has just ended
+    return bool(running) and health.succeeds(client, running[0]["Id"], CHECK)
 
 
 def image(client: docker.DockerClient, service: str) -> str:

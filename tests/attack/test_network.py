@@ -355,3 +355,14 @@ def test_no_server_starts_without_the_firewall(alice: Insider, settings: Setting
         wait_until("the start has ended", lambda: not alice.api("GET", alice.api_path).json()["pending"])
         assert not site.is_running(alice.user_name), refused.text
     alice.ensure_running()
+
+
+def test_no_server_starts_when_the_firewall_was_killed(
+    alice: Insider, settings: Settings, world: World, site: Site
+) -> None:
+    alice.stop()
+    with world.without_firewall(killed=True):
+        refused = alice.api("POST", f"{alice.api_path}/server")
+        wait_until("the start has ended", lambda: not alice.api("GET", alice.api_path).json()["pending"])
+        assert not site.is_running(alice.user_name), refused.text
+    alice.ensure_running()

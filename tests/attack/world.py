@@ -88,18 +88,32 @@ class World:
     # -- Layers that are switched off, to see that an attack would succeed ---------------------------------------------
 
     @contextmanager
-    def without_firewall(self) -> Iterator[None]:
-        """Stop the firewall and take its rules away for a while; afterwards it puts them back by itself."""
+    def without_firewall(self, *, killed: bool = False) -> Iterator[None]:
+        """Stop the firewall and take its rules away for a while; afterwards it puts them back by itself.
+
+        Args:
+            killed: Let it end without a word, and so long ago that nobody believes its last one any more.
+        """
         name = self.settings.service_name
         labels = [f"dropsonde.service={name}", "dropsonde.kind=firewall"]
         (container,) = self.client.containers.list(filters={"label": labels})
-        container.stop()
+        if killed:
+            container.kill(signal="KILL")
+            container.wait()
+            self._let_time_pass(f"{name}-firewall")
+        else:
+            container.stop()
         firewall.remove(name, firewall.image(self.client, name))
         try:
             yield
         finally:
             container.start()
             firewall.wait_ready(self.client, self.settings)
+
+    def _let_time_pass(self, volume: str) -> None:
+        """Let the word that a killed firewall has left on its volume be a minute old."""
+        line = "test -s /there/ready && touch -d '1 minute ago' /there/ready"
+        self._run(line, remove=True, network_mode="none", volumes={volume: {"bind": "/there", "mode": "rw"}})
 
     @contextmanager
     def without_isolation(self, interface: str) -> Iterator[None]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from dropsonde_firewall import mark
 from dropsonde_spawner import labels
 
-from . import answers, calls, creation, firewall, strict_json, versions
+from . import answers, calls, creation, strict_json, versions
 from .errors import CONFLICT, NOT_NOW, Refused, missing
 from .policy import Policy
 
@@ -52,7 +53,7 @@ class Actions:
         firewall_is_up: Whether containers may be started now.
     """
 
-    def __init__(self, policy: Policy, firewall_is_up: Callable[[], bool] = firewall.is_up) -> None:
+    def __init__(self, policy: Policy, firewall_is_up: Callable[[], bool] = mark.holds) -> None:
         self._policy = policy
         self._firewall_is_up = firewall_is_up
         self._usage: tuple[float, dict[str, int]] = (-USAGE_SECONDS, {})

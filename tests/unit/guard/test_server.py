@@ -13,7 +13,7 @@ import docker
 import pytest
 from docker.errors import APIError
 from dropsonde_guard import __main__ as program
-from dropsonde_guard import firewall, server
+from dropsonde_guard import server
 from dropsonde_guard.actions import Actions
 from dropsonde_guard.engine import Engine
 from dropsonde_spawner.failures import from_engine, is_engine_trouble
@@ -207,17 +207,6 @@ def test_settings_that_cannot_be_used_end_it(
         monkeypatch.setenv(name, value)
     assert program.main() == 78
     assert "'many' is no number" in capsys.readouterr().err
-
-
-def test_the_firewall_must_have_been_there_since_this_boot(tmp_path: Path) -> None:
-    ready, boot = tmp_path / "run/ready", tmp_path / "boot_id"
-    boot.write_text("this-boot\n")
-    ready.parent.mkdir()
-    assert not firewall.is_up(ready, boot)
-    ready.write_text("another-boot\n")
-    assert not firewall.is_up(ready, boot)
-    ready.write_text("this-boot\n")
-    assert firewall.is_up(ready, boot)
 
 
 def test_the_clients_version_is_the_engines(running: Running) -> None:
