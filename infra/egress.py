@@ -15,15 +15,18 @@ from infra.settings import ROOT, Settings
 
 MIRRORS = ("PYPI_INDEX", "CRAN_MIRROR")
 """Settings of hub/environment that people's containers use."""
-# As hub/firewall has them: RFC 1918, carriers' NAT, this machine, link-local, and what is reserved.
+# As hub/firewall has them: RFC 1918, carriers' NAT, this machine, link-local, Azure's own, and what is reserved.
 PRIVATE = (
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
     "169.254.0.0/16",
+    "168.63.129.16/32",
     "172.16.0.0/12",
+    "192.0.0.0/24",
     "192.168.0.0/16",
+    "198.18.0.0/15",
     "224.0.0.0/3",
 )
 

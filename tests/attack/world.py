@@ -21,14 +21,17 @@ from tests.integration.verbs import wait_until
 from tests.signin.services import build_image
 
 HERE = Path(__file__).parent
-PUBLIC, PRIVATE, METADATA = "198.51.100.77", "10.254.78.1", "169.254.169.254"
+PUBLIC, PRIVATE = "198.51.100.77", "10.254.78.1"
+# The second one is Oracle's. Azure's is left alone: the machine of these tests may need it.
+METADATA, FURTHER_METADATA = "169.254.169.254", "192.0.0.192"
+ADDRESSES = (PUBLIC, PRIVATE, METADATA, FURTHER_METADATA)
 PORT = 80
 NEAR, FAR = "10.254.77.1", "10.254.77.2"
 SERVE = f"""
 set -e
 until ip link show far > /dev/null 2>&1; do sleep 0.05; done
 ip addr add {FAR}/30 dev far
-for address in {PUBLIC} {PRIVATE} {METADATA}; do ip addr add $address/32 dev far; done
+for address in {" ".join(ADDRESSES)}; do ip addr add $address/32 dev far; done
 ip link set far up
 ip route add default via {NEAR}
 exec python3 -m http.server {PORT}
@@ -55,7 +58,7 @@ class World:
         """Start it, and connect it."""
         self._container = self._run(SERVE, detach=True, network_mode="none")
         pid = self.client.api.inspect_container(self._container.id)["State"]["Pid"]
-        routes = " ; ".join(f"ip route replace {address}/32 via {FAR}" for address in (PUBLIC, PRIVATE, METADATA))
+        routes = " ; ".join(f"ip route replace {address}/32 via {FAR}" for address in ADDRESSES)
         self.as_root(
             f"set -e; ip link add {self._cable} type veth peer name far netns {pid}; "
             f"ip addr add {NEAR}/30 dev {self._cable}; ip link set {self._cable} up; {routes}"
