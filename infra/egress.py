@@ -37,7 +37,7 @@ def allows(egress: str, address: IPv4Address, port: int) -> bool:
         if word == "internet" and not any(address in IPv4Network(item) for item in PRIVATE):
             return True
         network, _, only = word.partition(":")
-        if word not in {"internet", "none"} and address in IPv4Network(network) and only in {"", str(port)}:
+        if word not in {"internet", "names", "none"} and address in IPv4Network(network) and only in {"", str(port)}:
             return True
     return False
 
@@ -57,15 +57,15 @@ def mirror(name: str, url: str, settings: Settings) -> Check:
     found = _addresses(host)
     if not found:
         return Check(f"egress {name}", True, f"{host} has no address here: not checked")
-    closed = [address for address in found if not allows(settings.notebook_egress, address, port)]
-    if not closed:
+    egress = settings.notebook_egress
+    closed = [address for address in found if not allows(egress, address, port)]
+    unnamed = host != str(found[0]) and not {"internet", "names"} & set(egress.split(","))
+    if not closed and not unnamed:
         return Check(f"egress {name}", True, f"{host} may be reached")
-    entries = ",".join([settings.notebook_egress.replace("none", ""), *(f"{item}:{port}" for item in closed)]).strip(
-        ","
-    )
-    seen = (
-        f"{host} is {', '.join(map(str, closed))}, which NOTEBOOK_EGRESS={settings.notebook_egress} keeps people from"
-    )
+    missing = [*(f"{item}:{port}" for item in closed), *(["names"] if unnamed else [])]
+    entries = ",".join([egress.replace("none", ""), *missing]).strip(",")
+    is_what = f"is {', '.join(map(str, closed))}" if closed else "is a name"
+    seen = f"{host} {is_what}, which NOTEBOOK_EGRESS={egress} keeps people from"
     return Check(f"egress {name}", False, seen, f"Write NOTEBOOK_EGRESS={entries} into .env, then invoke up.")
 
 

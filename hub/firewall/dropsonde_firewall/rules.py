@@ -116,11 +116,12 @@ def _host(site: Site) -> list[str]:
 def _names(site: Site) -> list[str]:
     """Return the rules for questions to the machine's name servers.
 
-    Users' containers that reach nothing need no names, and answers to questions would carry data out.
+    A question for a name of somebody's own carries data out, through any server, and the answer back in: with an
+    allow-list they may ask only where the site says so.
     """
     if not site.resolvers:
         return []
-    closed = f"ip saddr != {site.users} " if site.egress.is_closed else ""
+    closed = "" if site.egress.names else f"ip saddr != {site.users} "
     return [f"{closed}{_to(_sorted(site.resolvers))} meta l4proto {{ tcp, udp }} th dport 53 accept"]
 
 

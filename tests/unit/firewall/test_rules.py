@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from dropsonde_firewall import rules, site
 
 from tests.unit.firewall.test_site import ENVIRONMENT
@@ -87,9 +88,14 @@ def test_an_allow_list_is_all_that_there_is() -> None:
     assert chain("outside", NOTEBOOK_EGRESS="198.51.100.7:443")[-1] == rules.REFUSE
 
 
-def test_who_reaches_nothing_asks_no_name_server() -> None:
-    (names,) = (rule for rule in chain("outside", NOTEBOOK_EGRESS="none") if "dport 53" in rule)
-    assert names.startswith(f"ip saddr != {USERS} ")
+@pytest.mark.parametrize("name", ["outside", "metadata", "host"])
+@pytest.mark.parametrize(
+    ("egress", "open_"),
+    [("internet", True), ("10.1.2.3,names", True), ("names", True), ("10.1.2.3:443", False), ("none", False)],
+)
+def test_an_allow_list_has_no_names_but_where_it_says_so(name: str, egress: str, open_: bool) -> None:
+    (names,) = (rule for rule in chain(name, NOTEBOOK_EGRESS=egress) if "dport 53" in rule)
+    assert names.startswith("ip daddr {" if open_ else f"ip saddr != {USERS} ")
 
 
 def test_nobody_has_an_address_that_is_not_theirs() -> None:
