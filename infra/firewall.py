@@ -15,6 +15,8 @@ from infra.settings import Settings
 BRIDGE_FILTERS = Path("/proc/sys/net/bridge")
 CHECK = ("python3", "-m", "dropsonde_firewall", "--check")
 READY_SECONDS = 60
+STOP_SECONDS = 5
+SOURCES = "hub/firewall"
 
 
 def bridge_filter(folder: Path = BRIDGE_FILTERS) -> Check:
@@ -65,6 +67,24 @@ def wait_ready(client: docker.DockerClient, settings: Settings) -> None:
 def _is_ready(client: docker.DockerClient, settings: Settings) -> bool:
     running = health.containers(client, settings, "firewall", running=True)
     return bool(running) and health.succeeds(client, running[0]["Id"], CHECK)
+
+
+def give_way(client: docker.DockerClient, settings: Settings, tree: Path) -> None:
+    """Take a service's rules away if a tree that is to serve is from before the firewall.
+
+    Nobody would remove them then, and they drop what its hub says, which has other addresses.
+
+    Raises:
+        DropsondeError: It did not work.
+    """
+    if (tree / SOURCES).is_dir():
+        return
+    rules = image(client, settings.service_name)
+    for container in health.containers(client, settings, "firewall"):
+        # Before the rules: it would put them back.
+        client.api.stop(container["Id"], timeout=STOP_SECONDS)
+        client.api.remove_container(container["Id"], force=True)
+    remove(settings.service_name, rules)
 
 
 def image(client: docker.DockerClient, service: str) -> str:
