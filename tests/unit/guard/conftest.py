@@ -9,6 +9,7 @@ import select
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -59,6 +60,7 @@ class Recorder:
         containers: Labels, by id.
         volumes: Labels, by name.
         halted: Ids of those that do not run.
+        start_seconds: How long a start takes.
         trouble: A status that it answers everything with, but the question for its version.
     """
 
@@ -67,6 +69,7 @@ class Recorder:
     containers: dict[str, dict[str, str]] = field(default_factory=dict)
     volumes: dict[str, dict[str, str]] = field(default_factory=dict)
     halted: set[str] = field(default_factory=set)
+    start_seconds: float = 0.0
     trouble: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -78,6 +81,7 @@ class Recorder:
         self.seen.clear()
         self.trouble = 0
         self.halted.clear()
+        self.start_seconds = 0.0
         self.gate.set()
         self.containers = {
             NOTEBOOK: NOTEBOOK_LABELS,
@@ -149,6 +153,7 @@ class Recorder:
         if found is None:
             return 404, {"message": f"No such container: {key}"}
         if parts[2:] == ["start"]:
+            time.sleep(self.start_seconds)
             self.halted.discard(found)
         if parts[2:] == ["logs"]:
             return 200, b"\x01\0\0\0\0\0\0\x05hello"

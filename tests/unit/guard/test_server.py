@@ -173,8 +173,10 @@ def test_no_more_containers_run_than_the_settings_say(running: Running, versions
             return refused.status
 
     # All at once: what is being started counts as well.
+    engine.start_seconds = 0.5
     with ThreadPoolExecutor(4) as together:
         assert sorted(together.map(start, [NOTEBOOK, *others])) == [204, 204, 503, 503]
+    engine.start_seconds = 0.0
     engine.halted = {others[2]}
     assert start(others[2]) == 503
     assert start(others[0]) == 503, "three run, which is one too many"
