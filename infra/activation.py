@@ -18,6 +18,7 @@ from infra import (
     console,
     doctor,
     engine,
+    firewall,
     front,
     health,
     hub_database,
@@ -153,7 +154,7 @@ def activate(place: Place, wish: Wish) -> Plan:
     except _FailedError as failed:
         # Without the lock, which the other tree's verb takes.
         with interrupts.put_off():
-            _bring_back(place, before)
+            _bring_back(client, settings, place, before)
         raise failed.__cause__ or failed from None
 
 
@@ -299,12 +300,14 @@ def _stop_hub(client: docker.DockerClient, settings: Settings) -> None:
         client.api.stop(container["Id"], timeout=10)
 
 
-def _bring_back(place: Place, before: str) -> None:
+def _bring_back(client: docker.DockerClient, settings: Settings, place: Place, before: str) -> None:
     """Make sure that the release that was current serves; most often it does already."""
     if not before:
         return
     console.say(f"Making sure that {before} serves")
-    if release.run_in(place.other(before), "up", "--yes"):
+    former = place.other(before)
+    _attempt("The firewall's rules", lambda: firewall.give_way(client, settings, former.folder))
+    if release.run_in(former, "up", "--yes"):
         console.warn(f"{before} does not start any more, either: see `invoke doctor` and `invoke logs` there.")
 
 

@@ -29,6 +29,7 @@ GUARD_SETTINGS = (
     "NOTEBOOK_SHM",
     "NOTEBOOK_ENVIRONMENT",
     "HOME_SIZE",
+    "ACTIVE_SERVER_LIMIT",
 )
 """The hub's public settings that its guard must read alike."""
 

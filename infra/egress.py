@@ -15,15 +15,18 @@ from infra.settings import ROOT, Settings
 
 MIRRORS = ("PYPI_INDEX", "CRAN_MIRROR")
 """Settings of hub/environment that people's containers use."""
-# As hub/firewall has them: RFC 1918, carriers' NAT, this machine, link-local, and what is reserved.
+# As hub/firewall has them: RFC 1918, carriers' NAT, this machine, link-local, Azure's own, and what is reserved.
 PRIVATE = (
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
     "169.254.0.0/16",
+    "168.63.129.16/32",
     "172.16.0.0/12",
+    "192.0.0.0/24",
     "192.168.0.0/16",
+    "198.18.0.0/15",
     "224.0.0.0/3",
 )
 
@@ -34,7 +37,7 @@ def allows(egress: str, address: IPv4Address, port: int) -> bool:
         if word == "internet" and not any(address in IPv4Network(item) for item in PRIVATE):
             return True
         network, _, only = word.partition(":")
-        if word not in {"internet", "none"} and address in IPv4Network(network) and only in {"", str(port)}:
+        if word not in {"internet", "names", "none"} and address in IPv4Network(network) and only in {"", str(port)}:
             return True
     return False
 
@@ -54,15 +57,15 @@ def mirror(name: str, url: str, settings: Settings) -> Check:
     found = _addresses(host)
     if not found:
         return Check(f"egress {name}", True, f"{host} has no address here: not checked")
-    closed = [address for address in found if not allows(settings.notebook_egress, address, port)]
-    if not closed:
+    egress = settings.notebook_egress
+    closed = [address for address in found if not allows(egress, address, port)]
+    unnamed = host != str(found[0]) and not {"internet", "names"} & set(egress.split(","))
+    if not closed and not unnamed:
         return Check(f"egress {name}", True, f"{host} may be reached")
-    entries = ",".join([settings.notebook_egress.replace("none", ""), *(f"{item}:{port}" for item in closed)]).strip(
-        ","
-    )
-    seen = (
-        f"{host} is {', '.join(map(str, closed))}, which NOTEBOOK_EGRESS={settings.notebook_egress} keeps people from"
-    )
+    missing = [*(f"{item}:{port}" for item in closed), *(["names"] if unnamed else [])]
+    entries = ",".join([egress.replace("none", ""), *missing]).strip(",")
+    is_what = f"is {', '.join(map(str, closed))}" if closed else "is a name"
+    seen = f"{host} {is_what}, which NOTEBOOK_EGRESS={egress} keeps people from"
     return Check(f"egress {name}", False, seen, f"Write NOTEBOOK_EGRESS={entries} into .env, then invoke up.")
 
 

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import docker
-import docker.errors
 
 from infra import health, process
 from infra.checks import Check
@@ -14,9 +13,10 @@ from infra.errors import DropsondeError
 from infra.settings import Settings
 
 BRIDGE_FILTERS = Path("/proc/sys/net/bridge")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-READY = "/run/firewall/ready"
+CHECK = ("python3", "-m", "dropsonde_firewall", "--check")
 READY_SECONDS = 60
+STOP_SECONDS = 5
+SOURCES = "hub/firewall"
 
 
 def bridge_filter(folder: Path = BRIDGE_FILTERS) -> Check:
@@ -66,13 +66,25 @@ def wait_ready(client: docker.DockerClient, settings: Settings) -> None:
 
 def _is_ready(client: docker.DockerClient, settings: Settings) -> bool:
     running = health.containers(client, settings, "firewall", running=True)
-    if not running:
-        return False
-    try:
-        asked = client.api.exec_create(running[0]["Id"], ["cat", READY], stderr=False)
-        return bool(client.api.exec_start(asked["Id"]).decode().strip() == BOOT_ID.read_text().strip())
-    except docker.errors.APIError:
-        return False  # it has just ended
+    return bool(running) and health.succeeds(client, running[0]["Id"], CHECK)
+
+
+def give_way(client: docker.DockerClient, settings: Settings, tree: Path) -> None:
+    """Take a service's rules away if a tree that is to serve is from before the firewall.
+
+    Nobody would remove them then, and they drop what its hub says, which has other addresses.
+
+    Raises:
+        DropsondeError: It did not work.
+    """
+    if (tree / SOURCES).is_dir():
+        return
+    rules = image(client, settings.service_name)
+    for container in health.containers(client, settings, "firewall"):
+        # Before the rules: it would put them back.
+        client.api.stop(container["Id"], timeout=STOP_SECONDS)
+        client.api.remove_container(container["Id"], force=True)
+    remove(settings.service_name, rules)
 
 
 def image(client: docker.DockerClient, service: str) -> str:

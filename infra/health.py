@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -53,6 +54,16 @@ def hub_exec(client: docker.DockerClient, settings: Settings, *arguments: str, w
     """Run a program as the hub's user in the running hub, and return its output."""
     hub = hub_container(client, settings)["Id"]
     return process.run(["docker", "exec", hub, *arguments], what=what)
+
+
+def succeeds(client: docker.DockerClient, container: str, command: Sequence[str]) -> bool:
+    """Return whether a program in a container ends well; not if the container does not run."""
+    try:
+        made = client.api.exec_create(container, list(command))
+        client.api.exec_start(made["Id"])
+        return bool(client.api.exec_inspect(made["Id"])["ExitCode"] == 0)
+    except docker.errors.APIError:
+        return False
 
 
 def answers(url: str, timeout: float = 2.0) -> bool:

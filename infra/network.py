@@ -6,7 +6,7 @@ their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -15,15 +15,17 @@ import docker
 import docker.errors
 from docker.types import IPAMConfig, IPAMPool
 
-from infra import addresses, console, health
+from infra import addresses, console, health, interrupts
 from infra.addresses import Layout
 from infra.errors import ConfigError
 from infra.settings import Settings
 
 BRIDGE = "com.docker.network.bridge.name"
 CONTROL, NOTEBOOKS = "control", "notebooks"
-# Who may be on them.
-KINDS = ("hub", "proxy", "notebook")
+# Who belongs on them.
+KINDS = {"hub": (CONTROL, NOTEBOOKS), "proxy": (CONTROL, NOTEBOOKS), "notebook": (NOTEBOOKS,)}
+# As compose.yaml has it.
+PROXY_API = "proxy-api"
 RESTART_SECONDS = 5
 
 
@@ -77,7 +79,7 @@ class Member:
         container: Its id.
         kind: What it is.
         network: The network's name.
-        network_id: Which one of that name it knows.
+        network_id: Which one of that name it knows; empty if it is not there: somebody was interrupted.
         aliases: Its names there.
     """
 
@@ -178,9 +180,32 @@ def _members(client: docker.DockerClient, settings: Settings) -> list[Member]:
     for kind in KINDS:
         for listed in health.containers(client, settings, kind):
             identity = listed["Id"]
-            for name, endpoint in client.api.inspect_container(identity)["NetworkSettings"]["Networks"].items():
+            known = client.api.inspect_container(identity)["NetworkSettings"]["Networks"]
+            for name, endpoint in known.items():
                 found.append(Member(identity, kind, name, endpoint["NetworkID"], aliases(identity, endpoint)))
+            if listed["State"] == "running":
+                found += stranded(identity, kind, known, wanted(settings))
     return found
+
+
+def stranded(container: str, kind: str, known: Collection[str], networks: Sequence[Wanted]) -> list[Member]:
+    """Return a running container as a member of those networks that it belongs on and is not; pure.
+
+    Args:
+        container: Its id.
+        kind: What it is.
+        known: The names of the networks that it is on.
+        networks: Ours.
+    """
+    missing = [item for item in networks if item.short in KINDS[kind] and item.name not in known]
+    return [Member(container, kind, item.name, "", _names(kind, item.short)) for item in missing]
+
+
+def _names(kind: str, short: str) -> tuple[str, ...]:
+    """Return the names that compose gives a container on a network; a user's has none but its own."""
+    if kind == "notebook":
+        return ()
+    return (kind, PROXY_API) if (kind, short) == ("proxy", CONTROL) else (kind,)
 
 
 def aliases(container: str, endpoint: Mapping[str, Any]) -> tuple[str, ...]:
@@ -202,7 +227,7 @@ def plan(
     Args:
         networks: The networks as they must be.
         present: What the engine says of them, by name; None for one that it does not have.
-        members: Our containers on networks of these names, also of ones that are gone.
+        members: Our containers on networks of these names, also of ones that are gone, and those that belong there.
     """
     changes: list[Change] = []
     for network in networks:
@@ -210,7 +235,7 @@ def plan(
         ours = [member for member in members if member.network == network.name]
         fits = found is not None and network.fits(found)
         moving = [member for member in ours if not fits or (found and member.network_id != found["Id"])]
-        changes += [Change("disconnect", network, member) for member in moving]
+        changes += [Change("disconnect", network, member) for member in moving if member.network_id]
         if not fits:
             changes += [Change("remove", network)] if found is not None else []
             changes.append(Change("create", network))
@@ -229,22 +254,33 @@ def changes(client: docker.DockerClient, settings: Settings) -> list[Change]:
     return plan(networks, present, [*members, *strangers])
 
 
+def is_about_a_lost_hub(change: Change) -> bool:
+    """Return whether a step is about a hub that is on no network of ours, or not on this one."""
+    return change.member is not None and change.member.kind == "hub" and not change.member.network_id
+
+
 def apply(client: docker.DockerClient, settings: Settings, todo: Sequence[Change]) -> None:
     """Carry out a plan. Where a network is made anew, kernels go on, and open pages connect again by themselves."""
     if any(change.member for change in todo):
         console.warn("The service's networks are made anew: open notebooks reconnect by themselves in a moment.")
-    for change in todo:
-        name, member = change.network.name, change.member
-        if change.what == "remove":
-            client.api.remove_network(name)
-        elif change.what == "create":
-            _create(client, settings, change.network)
-        elif member and change.what == "disconnect":
-            _disconnect(client, member)
-        elif member and change.what == "restart":
-            client.api.restart(member.container, timeout=RESTART_SECONDS)
-        elif member:
-            _connect(client, change.network, member.container, member.kind, member.aliases)
+    # In between, people's servers are on no network.
+    with interrupts.put_off():
+        for change in todo:
+            _carry_out(client, settings, change)
+
+
+def _carry_out(client: docker.DockerClient, settings: Settings, change: Change) -> None:
+    name, member = change.network.name, change.member
+    if change.what == "remove":
+        client.api.remove_network(name)
+    elif change.what == "create":
+        _create(client, settings, change.network)
+    elif member and change.what == "disconnect":
+        _disconnect(client, member)
+    elif member and change.what == "restart":
+        client.api.restart(member.container, timeout=RESTART_SECONDS)
+    elif member:
+        _connect(client, change.network, member.container, member.kind, member.aliases)
 
 
 def _connect(client: docker.DockerClient, network: Wanted, container: str, kind: str, names: Sequence[str]) -> None:

@@ -196,7 +196,9 @@ def reset(client: docker.DockerClient, settings: Settings, *, yes: bool = False)
 def _require_whole(client: docker.DockerClient, settings: Settings) -> None:
     """Refuse to replace the hub where what it needs is not there, as after a change of the tree."""
     absent = services.missing_support(client, settings)
-    moves = {change.network.name for change in network.changes(client, settings)}
+    # A hub without a network is what an interrupted reset left, which the next one tidies up itself.
+    changes = network.changes(client, settings)
+    moves = {change.network.name for change in changes if not network.is_about_a_lost_hub(change)}
     if absent or moves:
         seen = [f"{name} does not run" for name in absent] + [f"{name} has changed" for name in sorted(moves)]
         raise DropsondeError(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 import docker
-import docker.errors
 
 from infra import compose, console, firewall, health, network, science
 from infra.images import Tags
@@ -68,16 +67,6 @@ def wait_for_support(client: docker.DockerClient, settings: Settings) -> None:
     wait_for_guard(client, settings)
 
 
-def _succeeds(client: docker.DockerClient, container: str, command: Sequence[str]) -> bool:
-    """Return whether a program in a container ends well; not if the container does not run."""
-    try:
-        made = client.api.exec_create(container, list(command))
-        client.api.exec_start(made["Id"])
-        return bool(client.api.exec_inspect(made["Id"])["ExitCode"] == 0)
-    except docker.errors.APIError:
-        return False
-
-
 def wait_for_guard(client: docker.DockerClient, settings: Settings) -> None:
     """Wait until the guard listens.
 
@@ -86,7 +75,7 @@ def wait_for_guard(client: docker.DockerClient, settings: Settings) -> None:
     """
     deadline = time.monotonic() + LISTEN_SECONDS
     container = str(health.containers(client, settings, "guard")[0]["Id"])
-    while not _succeeds(client, container, GUARD_CHECK):
+    while not health.succeeds(client, container, GUARD_CHECK):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"] or time.monotonic() > deadline:
             raise health.failure(health.ended(client, container))(

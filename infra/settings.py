@@ -127,7 +127,7 @@ def _subnet(text: str) -> IPv4Network | None:
 
 
 def parse_egress(text: str) -> str:
-    """Read `NOTEBOOK_EGRESS`: `internet`, `none`, or entries `CIDR[:port]`; return it with commas.
+    """Read `NOTEBOOK_EGRESS`: `none`, or `internet`, `names`, entries `CIDR[:port]`; return it with commas.
 
     Raises:
         ValueError: An entry is none of these, or `none` does not stand alone.
@@ -135,8 +135,10 @@ def parse_egress(text: str) -> str:
     words = _words(text)
     for word in words:
         match = re.fullmatch(r"(?P<range>[0-9./]+)(:(?P<port>[0-9]{1,5}))?", word)
-        if word not in {"internet", "none"} and not match:
-            raise ValueError(f"cannot read {word!r}: expected internet, none, or a range such as 10.1.2.0/24:443")
+        if word not in {"internet", "names", "none"} and not match:
+            raise ValueError(
+                f"cannot read {word!r}: expected internet, names, none, or a range such as 10.1.2.0/24:443"
+            )
         if match:
             IPv4Network(match["range"])
             _port(match["port"] or "1")

@@ -18,7 +18,7 @@ from infra import images, network
 from infra.network import Wanted
 from infra.settings import Settings
 from tests.attack.attacker import HijackedHub, Insider
-from tests.attack.world import METADATA, PORT, PRIVATE, PUBLIC, World
+from tests.attack.world import FURTHER_METADATA, METADATA, PORT, PRIVATE, PUBLIC, World
 from tests.conftest import Stack
 from tests.integration.tree import base_of
 from tests.integration.verbs import wait_until
@@ -186,15 +186,16 @@ def test_the_machine_is_out_of_reach(alice: Insider, machine: set[Target], world
 
 
 def test_metadata_and_private_networks_are_out_of_reach(alice: Insider, world: World) -> None:
-    inside = {(METADATA, PORT), (PRIVATE, PORT)}
+    inside = {(METADATA, PORT), (FURTHER_METADATA, PORT), (PRIVATE, PORT)}
     assert reached(alice, inside) == set()
     with world.without_firewall():
         assert reached(alice, inside) == inside
     assert reached(alice, inside) == set()
 
 
-def test_a_hijacked_hub_gets_no_metadata(hub: HijackedHub, world: World) -> None:
-    ask = f"import socket; socket.create_connection(('{METADATA}', {PORT}), timeout=2.5)"
+@pytest.mark.parametrize("address", [METADATA, FURTHER_METADATA])
+def test_a_hijacked_hub_gets_no_metadata(hub: HijackedHub, world: World, address: str) -> None:
+    ask = f"import socket; socket.create_connection(('{address}', {PORT}), timeout=2.5)"
     assert hub.python(ask).code != 0
     with world.without_firewall():
         assert hub.python(ask).code == 0
@@ -351,6 +352,17 @@ def test_it_holds_after_a_reset_and_a_restart_of_the_server(
 def test_no_server_starts_without_the_firewall(alice: Insider, settings: Settings, world: World, site: Site) -> None:
     alice.stop()
     with world.without_firewall():
+        refused = alice.api("POST", f"{alice.api_path}/server")
+        wait_until("the start has ended", lambda: not alice.api("GET", alice.api_path).json()["pending"])
+        assert not site.is_running(alice.user_name), refused.text
+    alice.ensure_running()
+
+
+def test_no_server_starts_when_the_firewall_was_killed(
+    alice: Insider, settings: Settings, world: World, site: Site
+) -> None:
+    alice.stop()
+    with world.without_firewall(killed=True):
         refused = alice.api("POST", f"{alice.api_path}/server")
         wait_until("the start has ended", lambda: not alice.api("GET", alice.api_path).json()["pending"])
         assert not site.is_running(alice.user_name), refused.text

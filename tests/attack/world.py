@@ -21,14 +21,17 @@ from tests.integration.verbs import wait_until
 from tests.signin.services import build_image
 
 HERE = Path(__file__).parent
-PUBLIC, PRIVATE, METADATA = "198.51.100.77", "10.254.78.1", "169.254.169.254"
+PUBLIC, PRIVATE = "198.51.100.77", "10.254.78.1"
+# The second one is Oracle's. Azure's is left alone: the machine of these tests may need it.
+METADATA, FURTHER_METADATA = "169.254.169.254", "192.0.0.192"
+ADDRESSES = (PUBLIC, PRIVATE, METADATA, FURTHER_METADATA)
 PORT = 80
 NEAR, FAR = "10.254.77.1", "10.254.77.2"
 SERVE = f"""
 set -e
 until ip link show far > /dev/null 2>&1; do sleep 0.05; done
 ip addr add {FAR}/30 dev far
-for address in {PUBLIC} {PRIVATE} {METADATA}; do ip addr add $address/32 dev far; done
+for address in {" ".join(ADDRESSES)}; do ip addr add $address/32 dev far; done
 ip link set far up
 ip route add default via {NEAR}
 exec python3 -m http.server {PORT}
@@ -55,7 +58,7 @@ class World:
         """Start it, and connect it."""
         self._container = self._run(SERVE, detach=True, network_mode="none")
         pid = self.client.api.inspect_container(self._container.id)["State"]["Pid"]
-        routes = " ; ".join(f"ip route replace {address}/32 via {FAR}" for address in (PUBLIC, PRIVATE, METADATA))
+        routes = " ; ".join(f"ip route replace {address}/32 via {FAR}" for address in ADDRESSES)
         self.as_root(
             f"set -e; ip link add {self._cable} type veth peer name far netns {pid}; "
             f"ip addr add {NEAR}/30 dev {self._cable}; ip link set {self._cable} up; {routes}"
@@ -88,18 +91,32 @@ class World:
     # -- Layers that are switched off, to see that an attack would succeed ---------------------------------------------
 
     @contextmanager
-    def without_firewall(self) -> Iterator[None]:
-        """Stop the firewall and take its rules away for a while; afterwards it puts them back by itself."""
+    def without_firewall(self, *, killed: bool = False) -> Iterator[None]:
+        """Stop the firewall and take its rules away for a while; afterwards it puts them back by itself.
+
+        Args:
+            killed: Let it end without a word, and so long ago that nobody believes its last one any more.
+        """
         name = self.settings.service_name
         labels = [f"dropsonde.service={name}", "dropsonde.kind=firewall"]
         (container,) = self.client.containers.list(filters={"label": labels})
-        container.stop()
+        if killed:
+            container.kill(signal="KILL")
+            container.wait()
+            self._let_time_pass(f"{name}-firewall")
+        else:
+            container.stop()
         firewall.remove(name, firewall.image(self.client, name))
         try:
             yield
         finally:
             container.start()
             firewall.wait_ready(self.client, self.settings)
+
+    def _let_time_pass(self, volume: str) -> None:
+        """Let the word that a killed firewall has left on its volume be a minute old."""
+        line = "test -s /there/ready && touch -d '1 minute ago' /there/ready"
+        self._run(line, remove=True, network_mode="none", volumes={volume: {"bind": "/there", "mode": "rw"}})
 
     @contextmanager
     def without_isolation(self, interface: str) -> Iterator[None]:

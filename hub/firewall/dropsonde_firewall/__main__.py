@@ -1,4 +1,4 @@
-"""`python -m dropsonde_firewall` keeps the rules; with `--remove` it takes them away."""
+"""`python -m dropsonde_firewall` keeps the rules. `--check`: are they in force? `--remove`: take them away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from . import kernel, site
+from . import kernel, mark, site
 from .errors import FirewallError, SettingsError
 from .keeper import Keeper
 
@@ -16,6 +16,8 @@ BAD_CONFIGURATION = 78
 
 def main(arguments: list[str]) -> int:
     """Return the exit code."""
+    if arguments == ["--check"]:
+        return 0 if mark.holds() else 1
     try:
         if arguments == ["--remove"]:
             kernel.remove(site.table(os.environ["SERVICE_NAME"]))

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from . import kernel
+from . import kernel, mark
 from .errors import FirewallError
 from .rules import ruleset
 from .site import Site, table
 
-READY = Path("/run/firewall/ready")
 SECONDS = 2.0
 
 
@@ -24,11 +23,11 @@ class Keeper:
 
     Args:
         site: whose rules.
-        ready: the file that holds this boot's id while the rules are in force: no user's container starts without.
+        ready: the file that says that the rules are in force (`mark.py`): no user's container starts without.
         say: where to say what happened.
     """
 
-    def __init__(self, site: Site, ready: Path = READY, say: Callable[[str], None] = _print) -> None:
+    def __init__(self, site: Site, ready: Path = mark.READY, say: Callable[[str], None] = _print) -> None:
         self._table = table(site.service)
         self._rules = ruleset(site)
         self._ready = ready
@@ -52,7 +51,7 @@ class Keeper:
             kernel.require_bridge_filter()
             if not self._applied or kernel.present(self._table) != self._applied:
                 self._put_into_force()
-            self._write_ready()
+            mark.write(self._ready)
             self._trouble = ""
         except FirewallError as error:
             self._ready.unlink(missing_ok=True)
@@ -67,9 +66,3 @@ class Keeper:
         kernel.apply(self._rules)
         self._applied = kernel.present(self._table)
         self._say(f"The rules of {self._table} are in force.")
-
-    def _write_ready(self) -> None:
-        if not self._ready.exists():
-            unfinished = self._ready.with_suffix(".new")
-            unfinished.write_text(kernel.boot_id())
-            unfinished.rename(self._ready)

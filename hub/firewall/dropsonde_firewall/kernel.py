@@ -1,4 +1,4 @@
-"""What the kernel is asked and told: nft(8), the bridge's filter, this boot's id."""
+"""What the kernel is asked and told: nft(8), the bridge's filter."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from .errors import FirewallError
 NFT = "nft"
 SECONDS = 20
 PROC = Path("/proc/sys")
-BOOT_ID = PROC / "kernel/random/boot_id"
 BRIDGE_FILTERS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
-
-
-def boot_id() -> str:
-    """Return the id of this boot of the machine."""
-    return BOOT_ID.read_text().strip()
 
 
 def require_bridge_filter(proc: Path = PROC) -> None:

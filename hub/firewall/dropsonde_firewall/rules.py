@@ -13,7 +13,9 @@ from ipaddress import IPv4Address
 from .site import Allowed, Site, table
 
 HUB_PORT, PROXY_PORT, NOTEBOOK_PORT = 8081, 8000, 8888
-LINK_LOCAL = "169.254.0.0/16"
+LINK_LOCAL, AZURE, ALIBABA, ORACLE = "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32"
+# Where clouds hand a machine its own keys: link-local nearly everywhere, and where some have it besides.
+METADATA = (LINK_LOCAL, AZURE, ALIBABA, ORACLE)
 # Not for everybody: RFC 1918, carriers' NAT (RFC 6598), this machine, link-local, multicast, and what is reserved.
 PRIVATE = (
     "0.0.0.0/8",
@@ -21,8 +23,11 @@ PRIVATE = (
     "100.64.0.0/10",
     "127.0.0.0/8",
     LINK_LOCAL,
+    AZURE,
     "172.16.0.0/12",
+    "192.0.0.0/24",
     "192.168.0.0/16",
+    "198.18.0.0/15",
     "224.0.0.0/3",
 )
 # A program that is not let out shall hear so at once instead of waiting.
@@ -47,7 +52,7 @@ def _hooks(site: Site) -> list[str]:
     forward = [
         "type filter hook forward priority filter - 10; policy accept;",
         # A hub that was taken over shall not ask, either.
-        f'iifname "{site.control}" ip daddr {LINK_LOCAL} goto metadata',
+        f'iifname "{site.control}" {_to(METADATA)} goto metadata',
         f"iifname != {bridge} oifname != {bridge} return",
         # The network has no IPv6, and nobody shall make one.
         "meta nfproto ipv6 counter drop",
@@ -87,12 +92,12 @@ def _outside(site: Site) -> list[str]:
     services = f"{site.hub}, {site.proxy}"
     rules = [
         f"ip saddr != {{ {site.users}, {services} }} counter drop",
-        f"ip daddr {LINK_LOCAL} goto metadata",
+        f"{_to(METADATA)} goto metadata",
         f"ip saddr {{ {services} }} accept",
         *_names(site),
     ]
     rules += [_allowed(entry) for entry in site.egress.allowed]
-    rules.append(f"ip daddr {{ {', '.join(PRIVATE)} }} {REFUSE}")
+    rules.append(f"{_to(PRIVATE)} {REFUSE}")
     # Of whatever addresses they are: other containers' networks are not the internet.
     rules.append(f'oifname {{ "docker*", "br-*", "ds-*" }} {REFUSE}')
     rules.append("accept" if site.egress.internet else REFUSE)
@@ -100,7 +105,7 @@ def _outside(site: Site) -> list[str]:
 
 
 def _metadata(site: Site) -> list[str]:
-    """Return the chain for link-local addresses: whoever asks there gets the machine's own keys from its cloud."""
+    """Return the chain for METADATA: whoever asks there gets the machine's own keys from its cloud."""
     return _chain("metadata", [*_names(site), "counter drop"])
 
 
@@ -111,13 +116,17 @@ def _host(site: Site) -> list[str]:
 def _names(site: Site) -> list[str]:
     """Return the rules for questions to the machine's name servers.
 
-    Users' containers that reach nothing need no names, and answers to questions would carry data out.
+    A question for a name of somebody's own carries data out, through any server, and the answer back in: with an
+    allow-list they may ask only where the site says so.
     """
     if not site.resolvers:
         return []
-    closed = f"ip saddr != {site.users} " if site.egress.is_closed else ""
-    servers = f"{{ {', '.join(_sorted(site.resolvers))} }}"
-    return [f"{closed}ip daddr {servers} meta l4proto {{ tcp, udp }} th dport 53 accept"]
+    closed = "" if site.egress.names else f"ip saddr != {site.users} "
+    return [f"{closed}{_to(_sorted(site.resolvers))} meta l4proto {{ tcp, udp }} th dport 53 accept"]
+
+
+def _to(networks: Iterable[str]) -> str:
+    return f"ip daddr {{ {', '.join(networks)} }}"
 
 
 def _sorted(addresses: Iterable[IPv4Address]) -> list[str]:

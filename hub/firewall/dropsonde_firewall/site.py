@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from .errors import SettingsError
 
-INTERNET, NONE = "internet", "none"
+INTERNET, NAMES, NONE = "internet", "names", "none"
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,12 @@ class Egress:
     Attributes:
         internet: all public addresses.
         allowed: further ones.
+        names: whether they may ask name servers.
     """
 
     internet: bool
     allowed: tuple[Allowed, ...] = ()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether there is nothing that they may reach."""
-        return not (self.internet or self.allowed)
+    names: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,9 @@ def table(service: str) -> str:
 
 
 def parse_egress(text: str) -> Egress:
-    """Read `NOTEBOOK_EGRESS`: `internet`, `none`, or `CIDR[:port]` entries, separated by commas or blanks.
+    """Read `NOTEBOOK_EGRESS`: `none`, or `internet`, `names` and `CIDR[:port]` entries, separated by commas or blanks.
+
+    With the internet there are names as well; an allow-list has them only if it says so.
 
     Raises:
         ValueError: an entry is none of these, or `none` does not stand alone.
@@ -82,8 +81,9 @@ def parse_egress(text: str) -> Egress:
     words = text.replace(",", " ").split() or [INTERNET]
     if NONE in words and len(words) > 1:
         raise ValueError(f"{NONE} stands alone")
-    entries = [word for word in words if word not in {INTERNET, NONE}]
-    return Egress(INTERNET in words, tuple(_entry(word) for word in entries))
+    entries = [word for word in words if word not in {INTERNET, NAMES, NONE}]
+    allowed = tuple(_entry(word) for word in entries)
+    return Egress(INTERNET in words, allowed, names=INTERNET in words or NAMES in words)
 
 
 def _entry(word: str) -> Allowed:

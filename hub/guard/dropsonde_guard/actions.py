@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from dropsonde_firewall import mark
 from dropsonde_spawner import labels
 
-from . import answers, calls, creation, firewall, strict_json, versions
+from . import answers, calls, creation, strict_json, versions
 from .errors import CONFLICT, NOT_NOW, Refused, missing
 from .policy import Policy
 
@@ -52,11 +54,13 @@ class Actions:
         firewall_is_up: Whether containers may be started now.
     """
 
-    def __init__(self, policy: Policy, firewall_is_up: Callable[[], bool] = firewall.is_up) -> None:
+    def __init__(self, policy: Policy, firewall_is_up: Callable[[], bool] = mark.holds) -> None:
         self._policy = policy
         self._firewall_is_up = firewall_is_up
         self._usage: tuple[float, dict[str, int]] = (-USAGE_SECONDS, {})
         self._usage_lock = threading.Lock()
+        self._starting: set[str] = set()
+        self._starts_lock = threading.Lock()
         self._by_call: dict[type[calls.Call], Callable[[docker.APIClient, Any], Answer]] = {
             calls.Version: self._version,
             calls.Usage: self._usage_of_homes,
@@ -197,8 +201,31 @@ class Actions:
         found = self._ours(client, call.key)
         if not self._firewall_is_up():
             raise Refused("The firewall of the notebooks' network is not in place: nothing is started", NOT_NOW)
-        client.start(found["Id"])
+        with self._room(client, found["Id"]):
+            client.start(found["Id"])
         return Answer(204, about=_user(found))
+
+    @contextmanager
+    def _room(self, client: docker.APIClient, identity: str) -> Iterator[None]:
+        """Count a container among those that run, from before it is started on.
+
+        Raises:
+            Refused: As many as there may be run already, or are about to.
+        """
+        most = self._policy.most_servers
+        with self._starts_lock:
+            if most and len((self._running(client) | self._starting) - {identity}) >= most:
+                raise Refused(f"ACTIVE_SERVER_LIMIT: {most} servers run already: nothing is started", NOT_NOW)
+            self._starting.add(identity)
+        try:
+            yield
+        finally:
+            with self._starts_lock:
+                self._starting.discard(identity)
+
+    def _running(self, client: docker.APIClient) -> set[str]:
+        ours = [f"{labels.SERVICE}={self._policy.service}", f"{labels.KIND}={labels.NOTEBOOK}"]
+        return {item["Id"] for item in client.containers(filters={"label": ours})}
 
     def _stop(self, client: docker.APIClient, call: calls.StopContainer) -> Answer:
         found = self._ours(client, call.key)

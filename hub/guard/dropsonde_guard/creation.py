@@ -35,7 +35,7 @@ class Wish:
     Attributes:
         user: The user's name.
         account: Which account of that name.
-        server: The server's name, empty for the default one.
+        server: The server's name: empty, for the default one.
         version: Which version of the libraries.
         profile: Which limits.
         home: The name of the home's volume.
@@ -109,6 +109,9 @@ def wish(body: Mapping[str, Any], policy: Policy) -> Wish:
     """
     own = {labels.USER, labels.ACCOUNT, labels.SERVER, labels.VERSION, labels.PROFILE}
     found = _labels(body, policy, labels.NOTEBOOK, own)
+    if found[labels.SERVER]:
+        # One person, one server: by names they would have as many as they like, each with limits of its own.
+        raise Refused(f"Labels: {labels.SERVER} is not empty, and nobody has further servers")
     if found[labels.PROFILE] not in policy.profiles:
         raise Refused(f"Labels: the settings know no profile {found[labels.PROFILE][:LONGEST_SHOWN]!r}")
     return Wish(

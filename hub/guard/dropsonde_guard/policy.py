@@ -32,6 +32,7 @@ class Policy:
         pids_limit: Greatest number of processes and threads of a container.
         shm_size: Size of /dev/shm, with a unit.
         home_size: Greatest size of a home in bytes where the engine's disk can hold people to it; None for no limit.
+        most_servers: Greatest number of users' containers that run at the same time; 0 for any.
         names: Further names of the site's own in people's environment.
         versions_file: Says which image and science volume a version is.
     """
@@ -43,6 +44,7 @@ class Policy:
     pids_limit: int = PIDS_LIMIT
     shm_size: str = SHM_SIZE
     home_size: int | None = None
+    most_servers: int = 0
     names: tuple[str, ...] = ()
     versions_file: Path = VERSIONS
 
@@ -50,6 +52,12 @@ class Policy:
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{1,6}", text):
         raise ValueError(f"{text!r} is no number such as {PIDS_LIMIT}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text):
+        raise ValueError(f"{text!r} is no number such as 0 or 20")
     return int(text)
 
 
@@ -83,6 +91,7 @@ def load(environ: Mapping[str, str]) -> Policy:
             pids_limit=_number(value("NOTEBOOK_PIDS", str(PIDS_LIMIT))),
             shm_size=_shm(value("NOTEBOOK_SHM", SHM_SIZE)),
             home_size=profiles.size_of(value("HOME_SIZE")) if value("HOME_SIZE") else None,
+            most_servers=_count(value("ACTIVE_SERVER_LIMIT", "0")),
             names=variables.parse_names(value("NOTEBOOK_ENVIRONMENT")),
             versions_file=Path(value("VERSIONS_FILE", str(VERSIONS))),
         )

@@ -222,6 +222,7 @@ def home_full(words: str, contact: str) -> SpawnFailure:
 GUARD_SAYS = (
     (r"^the engine does not answer", "engine", "The container engine did not answer.", AGAIN),
     (r"^The firewall of the notebooks", "firewall", "The notebooks' network is not protected yet.", AGAIN),
+    (r"^ACTIVE_SERVER_LIMIT", "full", "As many servers run as this hub allows at the same time.", AGAIN),
     (
         r"^(The hub asks for what the settings do not give|Env has |Labels: )",
         "guard",

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from dropsonde_firewall import kernel, site
+from dropsonde_firewall import kernel, mark, site
 from dropsonde_firewall.errors import FirewallError
 from dropsonde_firewall.keeper import Keeper
 
+from tests.unit.firewall.test_mark import grow_old
 from tests.unit.firewall.test_site import ENVIRONMENT
 
 TABLE = "dropsonde_my_hub"
@@ -44,7 +45,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
     for name in ("require_bridge_filter", "present", "apply"):
         monkeypatch.setattr(kernel, name, getattr(made, name))
-    monkeypatch.setattr(kernel, "boot_id", lambda: "this-boot")
     return made
 
 
@@ -66,7 +66,7 @@ def keeper(machine: Kernel, said: list[str], ready: Path) -> Keeper:
 def test_rules_in_force_are_said_to_be(keeper: Keeper, said: list[str], ready: Path) -> None:
     keeper.look()
     keeper.look()
-    assert ready.read_text() == "this-boot"
+    assert mark.holds(ready)
     assert said == [f"The rules of {TABLE} are in force."]
 
 
@@ -99,7 +99,15 @@ def test_nothing_starts_while_the_rules_do_not_hold(
 def test_a_mark_of_an_earlier_boot_is_replaced(keeper: Keeper, ready: Path) -> None:
     ready.write_text("earlier-boot")
     keeper.look()
-    assert ready.read_text() == "this-boot"
+    assert mark.holds(ready)
+
+
+def test_every_look_says_it_again(keeper: Keeper, ready: Path) -> None:
+    keeper.look()
+    grow_old(ready)
+    assert not mark.holds(ready)
+    keeper.look()
+    assert mark.holds(ready)
 
 
 def test_at_the_end_the_rules_stay_and_nothing_starts(keeper: Keeper, machine: Kernel, ready: Path) -> None:

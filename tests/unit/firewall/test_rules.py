@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from dropsonde_firewall import rules, site
 
 from tests.unit.firewall.test_site import ENVIRONMENT
 
+TO_METADATA = "ip daddr { 169.254.0.0/16, 168.63.129.16/32, 100.100.100.200/32, 192.0.0.192/32 }"
 USERS, HUB, PROXY = "172.30.8.0/21", "172.30.0.2", "172.30.0.3"
 
 
@@ -56,8 +58,8 @@ def test_neighbours_meet_only_at_the_hub_and_its_proxy() -> None:
 
 
 def test_metadata_comes_before_every_wish_of_the_site() -> None:
-    found = chain("outside", NOTEBOOK_EGRESS="internet,169.254.0.0/16")
-    closed = found.index("ip daddr 169.254.0.0/16 goto metadata")
+    found = chain("outside", NOTEBOOK_EGRESS="internet,169.254.0.0/16,168.63.129.16")
+    closed = found.index(f"{TO_METADATA} goto metadata")
     assert not any(rule.endswith("accept") for rule in found[:closed])
     assert chain("metadata", NAME_SERVERS="") == ["counter drop"]
 
@@ -68,7 +70,7 @@ def test_a_resolver_at_a_link_local_address_answers_questions_and_nothing_else()
 
 
 def test_the_hub_asks_no_metadata_either() -> None:
-    assert chain("forward")[1] == 'iifname "ds-ba9876543210" ip daddr 169.254.0.0/16 goto metadata'
+    assert chain("forward")[1] == f'iifname "ds-ba9876543210" {TO_METADATA} goto metadata'
 
 
 def test_public_addresses_are_open_by_default_and_private_ones_by_name() -> None:
@@ -86,9 +88,14 @@ def test_an_allow_list_is_all_that_there_is() -> None:
     assert chain("outside", NOTEBOOK_EGRESS="198.51.100.7:443")[-1] == rules.REFUSE
 
 
-def test_who_reaches_nothing_asks_no_name_server() -> None:
-    (names,) = (rule for rule in chain("outside", NOTEBOOK_EGRESS="none") if "dport 53" in rule)
-    assert names.startswith(f"ip saddr != {USERS} ")
+@pytest.mark.parametrize("name", ["outside", "metadata", "host"])
+@pytest.mark.parametrize(
+    ("egress", "open_"),
+    [("internet", True), ("10.1.2.3,names", True), ("names", True), ("10.1.2.3:443", False), ("none", False)],
+)
+def test_an_allow_list_has_no_names_but_where_it_says_so(name: str, egress: str, open_: bool) -> None:
+    (names,) = (rule for rule in chain(name, NOTEBOOK_EGRESS=egress) if "dport 53" in rule)
+    assert names.startswith("ip daddr {" if open_ else f"ip saddr != {USERS} ")
 
 
 def test_nobody_has_an_address_that_is_not_theirs() -> None:

@@ -25,7 +25,7 @@ def test_settings_are_read() -> None:
     found = site.read(ENVIRONMENT)
     assert str(found.hub) == "172.30.0.2"
     assert [str(address) for address in found.resolvers] == ["10.0.0.53", "1.1.1.1"]
-    assert found.egress == Egress(internet=True)
+    assert found.egress == Egress(internet=True, names=True)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,18 @@ def test_a_missing_setting_is_named() -> None:
 
 
 def test_egress() -> None:
-    assert site.parse_egress("") == Egress(internet=True)
-    assert site.parse_egress("none").is_closed
+    assert site.parse_egress("") == Egress(internet=True, names=True)
+    assert site.parse_egress("none") == Egress(internet=False)
+    assert site.parse_egress("names,10.1.2.3") == Egress(False, (Allowed(IPv4Network("10.1.2.3")),), names=True)
     found = site.parse_egress("internet, 10.1.2.0/24:443 198.51.100.7")
-    assert found == Egress(True, (Allowed(IPv4Network("10.1.2.0/24"), 443), Allowed(IPv4Network("198.51.100.7"))))
-    assert not site.parse_egress("10.1.2.3:443").internet
+    both = (Allowed(IPv4Network("10.1.2.0/24"), 443), Allowed(IPv4Network("198.51.100.7")))
+    assert found == Egress(True, both, names=True)
+    assert site.parse_egress("10.1.2.3:443") == Egress(False, (Allowed(IPv4Network("10.1.2.3"), 443),))
 
 
-@pytest.mark.parametrize("text", ["none,internet", "10.1.2.3:0", "10.1.2.3:70000", "10.1.2.3/8", "host:1", "::1"])
+@pytest.mark.parametrize(
+    "text", ["none,internet", "none,names", "10.1.2.3:0", "10.1.2.3:70000", "10.1.2.3/8", "host:1", "::1"]
+)
 def test_wrong_egress(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         site.parse_egress(text)

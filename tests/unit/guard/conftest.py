@@ -9,6 +9,7 @@ import select
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -58,6 +59,8 @@ class Recorder:
         seen: What reached it.
         containers: Labels, by id.
         volumes: Labels, by name.
+        halted: Ids of those that do not run.
+        start_seconds: How long a start takes.
         trouble: A status that it answers everything with, but the question for its version.
     """
 
@@ -65,6 +68,8 @@ class Recorder:
     seen: list[Recorded] = field(default_factory=list)
     containers: dict[str, dict[str, str]] = field(default_factory=dict)
     volumes: dict[str, dict[str, str]] = field(default_factory=dict)
+    halted: set[str] = field(default_factory=set)
+    start_seconds: float = 0.0
     trouble: int = 0
     gate: threading.Event = field(default_factory=threading.Event)
 
@@ -75,6 +80,8 @@ class Recorder:
         """Forget what was seen, and have what there was at first."""
         self.seen.clear()
         self.trouble = 0
+        self.halted.clear()
+        self.start_seconds = 0.0
         self.gate.set()
         self.containers = {
             NOTEBOOK: NOTEBOOK_LABELS,
@@ -129,13 +136,25 @@ class Recorder:
             return 200, {"Volumes": listed}
         if parts == ["containers", "create"]:
             return 201, {"Id": NOTEBOOK, "Warnings": ["a warning"]}
+        if parts == ["containers", "json"]:
+            return 200, self._listed(json.loads(recorded.query["filters"][0])["label"])
         return self._container(recorded.method, parts)
+
+    def _listed(self, wanted: list[str]) -> list[dict[str, Any]]:
+        return [
+            {"Id": identity, "Labels": given}
+            for identity, given in self.containers.items()
+            if identity not in self.halted and set(wanted) <= {f"{key}={value}" for key, value in given.items()}
+        ]
 
     def _container(self, method: str, parts: list[str]) -> tuple[int, Any]:
         key = unquote(parts[1])
         found = next((item for item in self.containers if key in (item, f"name-{item[0]}")), None)
         if found is None:
             return 404, {"message": f"No such container: {key}"}
+        if parts[2:] == ["start"]:
+            time.sleep(self.start_seconds)
+            self.halted.discard(found)
         if parts[2:] == ["logs"]:
             return 200, b"\x01\0\0\0\0\0\0\x05hello"
         if parts[2:] == ["json"]:

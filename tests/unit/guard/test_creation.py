@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from dropsonde_spawner import naming
 
-from tests.unit.guard.conftest import ACCOUNT, HOME, Running
-from tests.unit.guard.requests import CONTAINER, GIGABYTE, HOST_CONFIG, VOLUME, container, create, http
+from tests.unit.guard.conftest import ACCOUNT, HOME, SERVICE, Running
+from tests.unit.guard.requests import CONTAINER, CREATE, GIGABYTE, HOST_CONFIG, VOLUME, container, create, http
 
 
 def refused(running: Running, request: bytes) -> str:
@@ -163,6 +164,13 @@ def test_the_environment_is_a_list_of_lines(running: Running, env: Any) -> None:
 )
 def test_labels_are_ours_and_fit_together(running: Running, label: str, value: str) -> None:
     refused(running, create(container(Labels=CONTAINER["Labels"] | {label: value})))
+
+
+def test_nobody_has_a_second_server(running: Running) -> None:
+    labels = CONTAINER["Labels"] | {"dropsonde.server": "second"}
+    name = naming.container_name(SERVICE, "alice", "second")
+    request = create(container(Labels=labels, Hostname=name), target=CREATE.replace("svc-alice", name))
+    assert "dropsonde.server is not empty" in refused(running, request)
 
 
 @pytest.mark.parametrize("home", ["svc-home-bob-11111111", "svc-data", "cohort", "/", "nothing", "", None, 1])

@@ -12,6 +12,7 @@ from tests.unit.guard.conftest import environ
 
 def test_settings_are_read(versions_file: Path) -> None:
     found = load(environ(versions_file, NOTEBOOK_MEMORY="4G", NOTEBOOK_CPUS="0.5", HOME_SIZE="20G"))
+    assert found.most_servers == 0
     assert found.profiles["default"].memory == 4 << 30
     assert found.profiles["default"].cpus == 0.5
     assert found.home_size == 20 << 30
@@ -40,6 +41,7 @@ def test_profiles_and_names_are_read(versions_file: Path) -> None:
         ("NOTEBOOK_ENVIRONMENT", "LD_PRELOAD"),
         ("NOTEBOOK_ENVIRONMENT", "A B"),
         ("HOME_SIZE", "much"),
+        ("ACTIVE_SERVER_LIMIT", "-1"),
         ("DATA_MOUNTS", "[{}]"),
         ("DATA_MOUNTS", "["),
     ],

@@ -7,18 +7,21 @@ import socket
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
 import pytest
 from docker.errors import APIError
 from dropsonde_guard import __main__ as program
-from dropsonde_guard import firewall, server
+from dropsonde_guard import calls, server
 from dropsonde_guard.actions import Actions
 from dropsonde_guard.engine import Engine
+from dropsonde_guard.errors import Refused
+from dropsonde_guard.policy import load
 from dropsonde_spawner.failures import from_engine, is_engine_trouble
 
-from tests.unit.guard.conftest import NOTEBOOK, Running
+from tests.unit.guard.conftest import NOTEBOOK, Running, environ
 from tests.unit.guard.requests import CONTAINER, CREATE, container, create, http
 
 START = f"/v1.45/containers/{NOTEBOOK}/start"
@@ -153,6 +156,36 @@ def test_nothing_starts_without_the_firewall_and_users_read_why(running: Running
     running.client.stop(NOTEBOOK, timeout=0)
 
 
+def test_no_more_containers_run_than_the_settings_say(running: Running, versions_file: Path) -> None:
+    engine, others = running.engine, [letter * 64 for letter in "def"]
+    engine.containers |= dict.fromkeys(others, engine.containers[NOTEBOOK])
+    engine.halted = {NOTEBOOK, *others}
+    actions = Actions(load(environ(versions_file, ACTIVE_SERVER_LIMIT="2")), lambda: True)
+    client = docker.APIClient(f"unix://{engine.path}", version="1.45")
+
+    reasons: set[str] = set()
+
+    def start(identity: str) -> int:
+        try:
+            return actions.carry_out(client, calls.StartContainer(identity)).status
+        except Refused as refused:
+            reasons.add(from_engine(APIError("503", explanation=refused.why), "").reason)
+            return refused.status
+
+    # All at once: what is being started counts as well.
+    engine.start_seconds = 0.5
+    with ThreadPoolExecutor(4) as together:
+        assert sorted(together.map(start, [NOTEBOOK, *others])) == [204, 204, 503, 503]
+    engine.start_seconds = 0.0
+    engine.halted = {others[2]}
+    assert start(others[2]) == 503
+    assert start(others[0]) == 503, "three run, which is one too many"
+    engine.halted = {others[0], others[2]}
+    assert start(NOTEBOOK) == 204, "it is among those that run"
+    assert start(others[2]) == 503
+    assert reasons == {"full"}
+
+
 def test_an_engine_in_trouble_is_no_answer_about_a_container(running: Running) -> None:
     running.engine.trouble = 500
     with pytest.raises(APIError) as caught:
@@ -207,17 +240,6 @@ def test_settings_that_cannot_be_used_end_it(
         monkeypatch.setenv(name, value)
     assert program.main() == 78
     assert "'many' is no number" in capsys.readouterr().err
-
-
-def test_the_firewall_must_have_been_there_since_this_boot(tmp_path: Path) -> None:
-    ready, boot = tmp_path / "run/ready", tmp_path / "boot_id"
-    boot.write_text("this-boot\n")
-    ready.parent.mkdir()
-    assert not firewall.is_up(ready, boot)
-    ready.write_text("another-boot\n")
-    assert not firewall.is_up(ready, boot)
-    ready.write_text("this-boot\n")
-    assert firewall.is_up(ready, boot)
 
 
 def test_the_clients_version_is_the_engines(running: Running) -> None:

@@ -83,10 +83,13 @@ def test_an_engine_over_the_network_is_refused() -> None:
 
 def test_the_guard_reads_the_hubs_settings_alike(tmp_path: Path) -> None:
     file = tmp_path / "environment"
-    file.write_text("NOTEBOOK_MEMORY=4G\n# HOME_SIZE=1G\nBRAND_NAME=x\nNOTEBOOK_ENVIRONMENT='A,$B'\n")
+    file.write_text(
+        "NOTEBOOK_MEMORY=4G\nACTIVE_SERVER_LIMIT=20\n# HOME_SIZE=1G\nBRAND_NAME=x\nNOTEBOOK_ENVIRONMENT='A,$B'\n"
+    )
     found = compose.guard_settings(file)
     assert found["NOTEBOOK_MEMORY"] == "4G"
     assert found["HOME_SIZE"] == ""
+    assert found["ACTIVE_SERVER_LIMIT"] == "20"
     assert found["NOTEBOOK_ENVIRONMENT"] == "A,$B"
     assert "BRAND_NAME" not in found
 

@@ -20,10 +20,14 @@ SETTINGS = settings.load({}, Path("/nonexistent"))
         ("internet", "198.51.100.7", 443, True),
         ("internet", "10.1.2.3", 443, False),
         ("internet", "100.64.0.1", 443, False),
+        ("internet", "168.63.129.16", 80, False),
+        ("internet", "192.0.0.192", 80, False),
+        ("internet", "198.19.0.1", 80, False),
         ("internet,10.1.2.0/24:443", "10.1.2.3", 443, True),
         ("internet,10.1.2.0/24:443", "10.1.2.3", 80, False),
         ("10.1.2.3", "10.1.2.3", 8080, True),
         ("10.1.2.3", "198.51.100.7", 443, False),
+        ("10.1.2.3,names", "198.51.100.7", 443, False),
         ("none", "198.51.100.7", 443, False),
     ],
 )
@@ -44,6 +48,10 @@ def test_a_mirror_at_a_private_address_must_be_named(tmp_path: Path, monkeypatch
     assert "NOTEBOOK_EGRESS=internet,10.1.2.3:443" in check.remedy
     (check,) = egress.mirrors(replace(SETTINGS, notebook_egress="internet,10.1.2.0/24:443"), file)
     assert check.ok
+    (check,) = egress.mirrors(replace(SETTINGS, notebook_egress="10.1.2.0/24:443"), file)
+    assert "NOTEBOOK_EGRESS=10.1.2.0/24:443,names " in check.remedy, "a list without names does not find it"
+    (check,) = egress.mirrors(replace(SETTINGS, notebook_egress="none"), file)
+    assert "NOTEBOOK_EGRESS=10.1.2.3:443,names " in check.remedy
 
 
 def test_a_mirror_without_an_address_is_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

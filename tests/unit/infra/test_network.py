@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -73,6 +74,59 @@ def test_a_network_of_another_shape_is_made_anew_around_its_people(other: dict[s
 def test_a_container_that_knows_a_network_of_before_is_brought_to_the_present_one() -> None:
     left = [*MEMBERS[:3], Member("ada", "notebook", NOTEBOOKS.name, "before")]
     assert plan(PRESENT, left) == [("disconnect", "ada"), ("connect", "ada")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "expected"),
+    [
+        ("notebook", (), [(NOTEBOOKS.name, ())]),
+        ("notebook", ("bridge",), [(NOTEBOOKS.name, ())]),
+        ("notebook", (NOTEBOOKS.name,), []),
+        ("hub", (CONTROL.name,), [(NOTEBOOKS.name, ("hub",))]),
+        ("proxy", (), [(CONTROL.name, ("proxy", "proxy-api")), (NOTEBOOKS.name, ("proxy",))]),
+    ],
+)
+def test_who_is_not_where_they_belong_is_known(
+    kind: str, known: tuple[str, ...], expected: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    found = network.stranded("one", kind, known, (CONTROL, NOTEBOOKS))
+    assert [(member.network, member.aliases) for member in found] == expected
+    assert {member.network_id for member in found} <= {""}
+
+
+@pytest.mark.parametrize("present", [PRESENT, PRESENT | {NOTEBOOKS.name: None}])
+def test_an_interrupted_change_is_finished(present: dict[str, Any]) -> None:
+    lost = [member for kind in ("proxy", "notebook") for member in network.stranded(kind, kind, (), (NOTEBOOKS,))]
+    hub = [member for member in MEMBERS[:2] if present[member.network]]
+    made = [] if present[NOTEBOOKS.name] else [("create", "notebooks")]
+    assert plan(present, [*hub, *lost]) == [
+        *made,
+        ("connect", "proxy"),
+        ("connect", "notebook"),
+        ("restart", "proxy"),
+    ]
+
+
+def test_what_an_interrupted_reset_left_is_no_change_of_the_networks() -> None:
+    lost = [
+        *network.stranded("hub2", "hub", (), (CONTROL, NOTEBOOKS)),
+        *network.stranded("ada", "notebook", (), (NOTEBOOKS,)),
+    ]
+    found = network.plan((CONTROL, NOTEBOOKS), PRESENT, [*MEMBERS, *lost])
+    assert shown([change for change in found if not network.is_about_a_lost_hub(change)]) == [("connect", "ada")]
+
+
+def test_nobody_interrupts_a_change_of_the_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def carry_out(*_: object) -> None:
+        seen.append(signal.getsignal(signal.SIGINT))
+
+    monkeypatch.setattr(network, "_carry_out", carry_out)
+    engine: Any = None
+    network.apply(engine, SETTINGS, [Change("create", NOTEBOOKS)])
+    assert seen == [signal.SIG_IGN]
+    assert signal.getsignal(signal.SIGINT) != signal.SIG_IGN
 
 
 def test_hub_and_proxy_have_fixed_addresses_and_nobody_else() -> None:

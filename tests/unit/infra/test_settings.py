@@ -181,13 +181,20 @@ def test_unattended() -> None:
 
 @pytest.mark.parametrize(
     ("text", "egress"),
-    [("", "internet"), ("none", "none"), ("internet 10.1.2.0/24:443", "internet,10.1.2.0/24:443")],
+    [
+        ("", "internet"),
+        ("none", "none"),
+        ("internet 10.1.2.0/24:443", "internet,10.1.2.0/24:443"),
+        ("names 10.1.2.3", "names,10.1.2.3"),
+    ],
 )
 def test_egress(tmp_path: Path, text: str, egress: str) -> None:
     assert load(tmp_path, NOTEBOOK_EGRESS=text).notebook_egress == egress
 
 
-@pytest.mark.parametrize("text", ["all", "none,internet", "10.1.2.3/8", "10.1.2.3:0", "mirror.example.org:443", "::/0"])
+@pytest.mark.parametrize(
+    "text", ["all", "none,internet", "none names", "10.1.2.3/8", "10.1.2.3:0", "mirror.example.org:443", "::/0"]
+)
 def test_wrong_egress(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, NOTEBOOK_EGRESS=text)
