@@ -149,13 +149,25 @@ class LimitedSpawner(SpawnerSettings):
             SpawnFailure: the home is full.
         """
         self.cleanup_until = 0.0
+        cleanup = self._take_cleanup()
         await self._look_again()
         found = self.fullness
         if found is None or not found.full:
             return
-        if self.user_options.get(CLEANUP) is not True:
+        if not cleanup:
             raise failures.home_full(found.words, self.contact)
         self.cleanup_until = time.time() + CLEANUP_SECONDS
+
+    def _take_cleanup(self) -> bool:
+        """Return whether this start is for deleting files.
+
+        Only this one: JupyterHub keeps the options, and gives them to each later start that has none of its own.
+        """
+        if CLEANUP not in self.user_options:
+            return False
+        chosen = self.user_options.pop(CLEANUP) is True
+        self.orm_spawner.user_options = dict(self.user_options)
+        return chosen
 
     @property
     def cleanup_is_over(self) -> bool:

@@ -131,6 +131,8 @@ async def test_files_can_be_deleted_in_a_full_home(full: DropsondeSpawner, engin
     assert created["host_config"]["Memory"] == 2 * GB
     assert "stops at" in full.home_notice["text"]
     assert await full.poll() is None
+    # JupyterHub gives what it keeps to later starts that say nothing: that choice was for this one only.
+    assert full.user_options == full.orm_spawner.user_options == {"profile": "large"}
     # A hub that was restarted meanwhile knows when its time is over.
     state = full.get_state()
     full.load_state(state)
