@@ -11,6 +11,7 @@ from playwright.sync_api import Download, Locator, Page, expect
 
 from tests.conftest import artifact
 from tests.e2e.hub import Hub
+from tests.integration.verbs import wait_until
 
 RUN = secrets.token_hex(2)
 
@@ -30,6 +31,16 @@ def unique(name: str) -> str:
 def expect_development_banner(page: Page) -> None:
     """Check that a page of the hub says that this is no real one."""
     expect(page.get_by_role("note")).to_contain_text("Development hub. Anybody can sign in as anybody")
+
+
+def wait_for_program(page: Page) -> None:
+    """Wait until the program of a page of the hub runs: its buttons do nothing before.
+
+    JupyterHub's own tests wait for this, too. Not with Playwright's wait_for_function: its polling in the page is what
+    the pages' policy forbids.
+    """
+    page.wait_for_load_state()
+    wait_until("the page's program runs", lambda: page.evaluate("Boolean(window._jupyterhub_page_loaded)"))
 
 
 class Person:
@@ -94,8 +105,7 @@ class Person:
                 way.click()
         self.page.close()
         self.page = popup.value
-        # The button does nothing before the page's program runs; JupyterHub's own tests wait for this, too.
-        self.page.wait_for_function("window._jupyterhub_page_loaded")
+        wait_for_program(self.page)
         self.page.get_by_role("button", name="Stop My Server").click()
         expect(self.page.get_by_role("button", name="Stop My Server")).to_be_hidden()
         self.page.get_by_role("button", name="Start My Server").click(no_wait_after=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Route, expect
 
+from tests.e2e.person import wait_for_program
 from tests.integration.people import Counter
 from tests.integration.verbs import wait_until
 from tests.signin.conftest import Arrive
@@ -119,7 +120,7 @@ def test_refused_start_page(site: Site, browsing: SignInBrowsing) -> None:
         person.visit("/hub/login?next=/hub/home")
         person.fill_in_login()
         person.page.wait_for_url(f"{site.url}/hub/home")
-        person.page.wait_for_function("window._jupyterhub_page_loaded")
+        wait_for_program(person.page)
         site.daco.remove(email)
         person.page.get_by_role("button", name="Start My Server").click(no_wait_after=True)
         expect(person.page.get_by_text(CONTACT).first).to_be_visible()

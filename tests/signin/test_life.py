@@ -7,6 +7,7 @@ import time
 
 from playwright.sync_api import expect
 
+from tests.e2e.person import wait_for_program
 from tests.integration.verbs import wait_until
 from tests.signin.conftest import Arrive
 from tests.signin.hubsite import CHECK_SECONDS, CONTACT, STOP_SECONDS, Site
@@ -21,7 +22,7 @@ COUNT = "import time\nfor number in range(10**6):\n    print(number, flush=True)
 def make_token(person: Researcher) -> str:
     """Make a token on the hub's page for that."""
     person.visit("/hub/token")
-    person.page.wait_for_function("window._jupyterhub_page_loaded")
+    wait_for_program(person.page)
     person.page.get_by_role("button", name="Request new API token").click()
     result = person.page.locator("#token-result")
     expect(result).to_have_text(re.compile(r"\w{16}"))
