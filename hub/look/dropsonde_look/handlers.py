@@ -70,7 +70,7 @@ class PageHandler(FramedHandler):
         given["site_announcement"] = lambda: None
         # Pages that say whom to ask say it here also where a site has named nobody.
         given["approval_contact"] = given["approval_contact"] or states.CONTACT
-        given["csp_nonce"] = getattr(self, "_csp_nonce", "")
+        given["csp_nonce"] = self.template_namespace.get("csp_nonce", "")
         given["brand"] = replace(given["brand"], contact=given["brand"].contact or states.CONTACT)
         common = values.common(self.static_url, **given)
         self.no_store("text/html; charset=utf-8")
