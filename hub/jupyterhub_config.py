@@ -162,6 +162,9 @@ try:
 except ValueError as error:
     stop(f"NOTEBOOK_PROFILES: {error}.", f"Write something like {profiles.EXAMPLE} into hub/environment.")
 c.DropsondeSpawner.pids_limit = int(checked("NOTEBOOK_PIDS", str(PIDS_LIMIT), r"[1-9]\d{1,6}"))
+if DEV_MODE:
+    # As the guard has it then: `look.watch` puts edits into running notebooks.
+    c.DropsondeSpawner.extra_host_config = {"read_only": False}
 c.DropsondeSpawner.shm_size = checked("NOTEBOOK_SHM", SHM_SIZE, r"[1-9]\d{0,5}[kmg]")
 # A home that holds more than this is full: its owner can delete files, but starts no new server to work in.
 c.DropsondeSpawner.home_size = (

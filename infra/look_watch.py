@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from infra.settings import ROOT, Settings
 
 WATCHED = ROOT / "www_custom"
 # Milliseconds.
-TOGETHER, STEP = 60, 20
+TOGETHER, STEP, QUIET = 60, 20, 200
 # Where Dockerfile.notebook puts the folders of www_custom/notebook.
 IN_NOTEBOOK = {
     "etc": "/etc/jupyter",
@@ -101,10 +102,13 @@ def follow(client: docker.DockerClient, settings: Settings) -> None:
     """
     hub = require_live(client, settings)
     console.result(f"All pages: {gallery(settings)}\nOpen pages load themselves anew after an edit. Ctrl-C ends.")
-    _report(look_check.check(client, settings), "The templates as they are now")
+    # An editor's several writes to one file are one edit. Editors' own files are left out by `edit_of`.
+    batches = watch(WATCHED, debounce=TOGETHER, step=STEP, watch_filter=None, rust_timeout=QUIET, yield_on_timeout=True)
     try:
-        # An editor's several writes to one file are one edit. Editors' own files are left out by `edit_of`.
-        for batch in watch(WATCHED, debounce=TOGETHER, step=STEP, watch_filter=None):
+        # Only now is it watched: what is edited while the templates are checked is shown after that.
+        first = next(batches, set())
+        _report(look_check.check(client, settings), "The templates as they are now")
+        for batch in itertools.chain([first], batches):
             _show(client, settings, hub, edit_of(path for _, path in batch))
     except KeyboardInterrupt:
         console.done("No longer watching")

@@ -26,10 +26,14 @@ def resolved(settings: Settings, *, dev_mode: bool) -> dict[str, Any]:
     return dict(json.loads(read))
 
 
-def test_it_loosens_the_hub_and_nothing_else_of_it_than_is_listed(service: Stack) -> None:
+def test_it_loosens_hub_and_guard_and_nothing_else_of_them_than_is_listed(service: Stack) -> None:
     strict, loose = (resolved(service.settings, dev_mode=dev_mode) for dev_mode in (False, True))
     hubs = [found["services"].pop("hub") for found in (strict, loose)]
-    assert strict == loose, "only the hub's container"
+    guards = [found["services"].pop("guard") for found in (strict, loose)]
+    assert strict == loose, "only the containers of hub and guard"
+    for guard, live in zip(guards, ({}, {"LIVE_NOTEBOOKS": "1"}), strict=True):
+        assert guard["environment"].pop("LIVE_NOTEBOOKS", None) == live.get("LIVE_NOTEBOOKS")
+    assert guards[0] == guards[1]
     hub, dev = hubs
     assert {key for key in {*hub, *dev} if hub.get(key) != dev.get(key)} == {
         "environment",

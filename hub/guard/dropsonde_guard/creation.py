@@ -147,6 +147,7 @@ def container(
         shm_size=policy.shm_size,
         memory=limits.memory,
         cpus=limits.cpus,
+        read_only=not policy.live,
     )
     settings = hostconfig.container_settings(
         name=name,

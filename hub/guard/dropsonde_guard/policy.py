@@ -34,6 +34,7 @@ class Policy:
         home_size: Greatest size of a home in bytes where the engine's disk can hold people to it; None for no limit.
         most_servers: Greatest number of users' containers that run at the same time; 0 for any.
         names: Further names of the site's own in people's environment.
+        live: Whether edits of the look are put into running containers (DEV_MODE): their own files can be changed then.
         versions_file: Says which image and science volume a version is.
     """
 
@@ -46,6 +47,7 @@ class Policy:
     home_size: int | None = None
     most_servers: int = 0
     names: tuple[str, ...] = ()
+    live: bool = False
     versions_file: Path = VERSIONS
 
 
@@ -93,6 +95,7 @@ def load(environ: Mapping[str, str]) -> Policy:
             home_size=profiles.size_of(value("HOME_SIZE")) if value("HOME_SIZE") else None,
             most_servers=_count(value("ACTIVE_SERVER_LIMIT", "0")),
             names=variables.parse_names(value("NOTEBOOK_ENVIRONMENT")),
+            live=value("LIVE_NOTEBOOKS") == "1",
             versions_file=Path(value("VERSIONS_FILE", str(VERSIONS))),
         )
     except ValueError as error:

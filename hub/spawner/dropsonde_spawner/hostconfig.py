@@ -116,6 +116,7 @@ def host_settings(
     cpus: float | None = None,
     links: Mapping[str, str] | None = None,
     cpu_period: int = 100_000,
+    read_only: bool = True,
 ) -> dict[str, Any]:
     """Return the arguments of `docker.APIClient.create_host_config`.
 
@@ -129,6 +130,7 @@ def host_settings(
         cpus: greatest share of processors, None for no limit.
         links: `DockerSpawner.links`.
         cpu_period: microseconds in which the share of processors is counted; 100 ms is the kernel's default.
+        read_only: whether the image's own files stay as they are; not in DEV_MODE, where `look.watch` changes them.
     """
     settings: dict[str, Any] = {
         "mounts": mounts,
@@ -139,7 +141,7 @@ def host_settings(
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         # Nothing but home, data and temporary files can be written: all of these have a limit.
-        "read_only": True,
+        "read_only": read_only,
         "tmpfs": scratch(memory),
         "ipc_mode": "private",
         "cgroupns": "private",

@@ -27,6 +27,11 @@ def test_profiles_and_names_are_read(versions_file: Path) -> None:
     assert found.names == ("HTTPS_PROXY", "LAB")
 
 
+@pytest.mark.parametrize(("value", "live"), [("", False), ("0", False), ("yes", False), ("1", True)])
+def test_only_dev_mode_lets_containers_be_changed(versions_file: Path, value: str, live: bool) -> None:
+    assert load(environ(versions_file, LIVE_NOTEBOOKS=value)).live is live
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

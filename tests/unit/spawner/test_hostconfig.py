@@ -36,6 +36,10 @@ def test_security_and_limits() -> None:
     assert "Privileged" not in found
 
 
+def test_only_on_request_can_the_images_files_be_changed() -> None:
+    assert created(read_only=False) == created() | {"ReadonlyRootfs": False}
+
+
 def test_the_engine_neither_removes_nor_restarts() -> None:
     found = created()
     assert not found.get("AutoRemove")
