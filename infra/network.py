@@ -182,6 +182,8 @@ def _members(client: docker.DockerClient, settings: Settings) -> list[Member]:
             identity = listed["Id"]
             known = client.api.inspect_container(identity)["NetworkSettings"]["Networks"]
             for name, endpoint in known.items():
+                if listed["State"] == "created" and not endpoint["NetworkID"]:
+                    continue  # never started: it is on no network yet, and looks for this one by its name
                 found.append(Member(identity, kind, name, endpoint["NetworkID"], aliases(identity, endpoint)))
             if listed["State"] == "running":
                 found += stranded(identity, kind, known, wanted(settings))
