@@ -7,6 +7,7 @@ their own.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -263,10 +264,11 @@ def is_about_a_lost_hub(change: Change) -> bool:
 
 def apply(client: docker.DockerClient, settings: Settings, todo: Sequence[Change]) -> None:
     """Carry out a plan. Where a network is made anew, kernels go on, and open pages connect again by themselves."""
-    if any(change.member for change in todo):
+    moving = any(change.member for change in todo)
+    if moving:
         console.warn("The service's networks are made anew: open notebooks reconnect by themselves in a moment.")
     # In between, people's servers are on no network.
-    with interrupts.put_off():
+    with interrupts.put_off() if moving else nullcontext():
         for change in todo:
             _carry_out(client, settings, change)
 
