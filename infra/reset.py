@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import docker
@@ -32,9 +33,17 @@ def remove_unfinished(client: docker.DockerClient, settings: Settings) -> None:
     found = health.containers(client, settings, "hub")
     whole = [item for item in found if health.is_connected(item, settings)]
     keep = next((item for item in whole if item["State"] == "running"), whole[0] if whole else None)
+    if keep is None:
+        # The old one gives up its address on the notebooks' network first.
+        keep = next((item for item in found if f"{settings.service_name}-control" in _networks(item)), None)
     for container in found:
         if container is not keep:
             client.api.remove_container(container["Id"], force=True)
+
+
+def _networks(container: Any) -> dict[str, Any]:
+    """Return the networks of a container, as the engine lists or describes it, by name."""
+    return dict(container["NetworkSettings"]["Networks"])
 
 
 def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> str:
@@ -50,7 +59,7 @@ def _stand_by(client: docker.DockerClient, settings: Settings, tags: Tags) -> st
     new = next(item for item in health.containers(client, settings, "hub") if item["Id"] not in before)
     identity = str(new["Id"])
     try:
-        for name in new["NetworkSettings"]["Networks"]:
+        for name in _networks(new):
             client.api.disconnect_container_from_network(identity, name)
         client.api.update_container(identity, restart_policy=ONCE)
         client.api.start(identity)
@@ -78,12 +87,15 @@ def _wait_for_standby(client: docker.DockerClient, container: str) -> None:
 def _swap(client: docker.DockerClient, settings: Settings, old: Any, new: str) -> None:
     """Stop the old hub and put the new one in its place on the networks."""
     control, notebooks = network.wanted(settings)
-    # Before it leaves its networks: people's servers keep connections to it, and only so they hear that these end. The
-    # next one that they would use belongs to nobody otherwise. Its address is free for the new one then, too.
-    client.api.stop(old["Id"], timeout=STOP_SECONDS)
-    # In this order: the control network tells the new hub to begin, and it must see the notebooks then.
-    network.connect(client, notebooks, new, "hub", old)
-    network.connect(client, control, new, "hub", old)
+    # Its address there will be the new one's. Pages it serves through the other network, to the end.
+    if notebooks.name in _networks(old):
+        client.api.disconnect_container_from_network(old["Id"], notebooks.name, force=True)
+    with ThreadPoolExecutor(1) as beside:
+        stopping = beside.submit(client.api.stop, old["Id"], timeout=STOP_SECONDS)
+        # In this order: the control network tells the new hub to begin, and it must see the notebooks then.
+        network.connect(client, notebooks, new, "hub", old)
+        network.connect(client, control, new, "hub", old)
+        stopping.result()
     client.api.update_container(new, restart_policy=ALWAYS)
 
 
@@ -93,6 +105,9 @@ def _go_back(
     """Remove the new hub and start the old one again; return whether that serves."""
     identity = str(old["Id"])
     client.api.remove_container(new, force=True)
+    notebooks = network.wanted(settings)[1]
+    if notebooks.name not in _networks(client.api.inspect_container(identity)):
+        network.connect(client, notebooks, identity, "hub", old)
     try:
         before_going_back()
     except Exception as error:  # noqa: BLE001 - a hub that may serve is better than none

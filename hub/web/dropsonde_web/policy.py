@@ -25,6 +25,9 @@ HEADERS = {
     # A page that opened this one, or that this one opened, has no hold on it unless it is ours.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    # People's servers would keep connections to the hub, and not hear of their end when a new hub takes its address:
+    # the next question over such a one fails. The proxy keeps none anyway.
+    "Connection": "close",
 }
 """What every answer of the hub says besides its policy."""
 API = "default-src 'none'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
