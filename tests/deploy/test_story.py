@@ -25,6 +25,19 @@ LOGIN = "www_custom/hub/templates/login.html"
 COUNT = "import time\nfor number in range(10**6):\n    print(number, flush=True)\n    time.sleep(0.1)"
 
 
+# The burst of ansible/roles/jupyterhub/defaults is 300; 5 a second come back.
+FLOOD = """
+import http.client, ssl
+context = ssl._create_unverified_context()
+class Known(http.client.HTTPSConnection):
+    def connect(self):
+        http.client.HTTPConnection.connect(self)
+        self.sock = context.wrap_socket(self.sock, server_hostname="{0}")
+for _ in range(600):
+    connection = Known("127.0.0.1", source_address=("127.0.0.2", 0))
+    connection.request("GET", "/hub/oauth_nothing", headers={{"Host": "{0}"}})
+    print(connection.getresponse().status)
+"""
 BACKUPS = "cd /srv/{}/shared/backups/ && find . -name '*.tar' -printf '%u %m %p\\n' | sort"
 
 
@@ -82,6 +95,16 @@ def test_old_tls_and_unknown_names_get_no_answer(world: World) -> None:
     assert world.host.machine.as_root(look.format(known, "-tls1_2")).strip() == "1"
     assert world.host.machine.as_root(look.format(known, "-tls1_1 -cipher ALL:@SECLEVEL=0")).strip() == "0"
     assert world.host.machine.as_root(look.format("elsewhere.example.org", "-tls1_3")).strip() == "0"
+
+
+def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
+    # From an address of its own: nobody else of this story is counted with it.
+    flood = FLOOD.format(world.domains["hub"])
+    statuses = world.host.machine.as_root(f"python3 -c {shlex.quote(flood)}").split()
+    assert statuses[0] == "404"
+    assert statuses[-1] == "429", set(statuses)
+    with world.http() as http:
+        assert http.get(f"{world.url('hub')}/hub/login").status_code == 200
 
 
 def test_the_tls_front_is_confined(world: World) -> None:
