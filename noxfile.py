@@ -10,9 +10,11 @@ import atexit
 import functools
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -27,7 +29,8 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-nox.options.sessions = ["lint", "unit", "images", "integration", "e2e", "look", "signin"]
+# "stories" is integration and deploy at the same time. All of it takes less than 60 minutes from cold on two cores.
+nox.options.sessions = ["lint", "unit", "images", "stories", "e2e", "look", "signin", "attack"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -137,9 +140,28 @@ def images(session: nox.Session) -> None:
 
 @nox.session
 def integration(session: nox.Session) -> None:
-    """The verbs against a real engine: up, reset, down, users, bad input."""
+    """The verbs against a real engine: up, reset, down, users, bad input (default, in `stories`)."""
     _with_engine(session)
     _pytest(session, "-m", "not machines", "tests/integration", group="e2e")
+
+
+@nox.session
+def stories(session: nox.Session) -> None:
+    """Integration and deploy at the same time: both mostly wait, and it takes two thirds of one after the other."""
+    _with_browser(session)
+    nox_itself = [sys.executable, "-m", "nox", "--session=deploy", "--", *session.posargs]
+    with tempfile.TemporaryFile() as output:
+        beside = subprocess.Popen(nox_itself, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _pytest(session, "-m", "not machines", "tests/integration", group="e2e")
+        finally:
+            session.log("Waiting for deploy, which runs beside this")
+            failed = beside.wait()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    if failed:
+        session.error("deploy failed, see above")
 
 
 @nox.session
@@ -165,14 +187,14 @@ def signin(session: nox.Session) -> None:
 
 @nox.session
 def attack(session: nox.Session) -> None:
-    """Each line of SECURITY.md's threat model as an attack on the production stack (15 minutes; not default)."""
+    """Each line of SECURITY.md's threat model as an attack on the production stack."""
     _with_engine(session)
     _pytest(session, "tests/attack", group="e2e")
 
 
 @nox.session
 def deploy(session: nox.Session) -> None:
-    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild (not default)."""
+    """From a fresh machine that boots to HTTPS, and on to rollback, reboot, rebuild (default, in `stories`)."""
     _with_browser(session)
     _pytest(session, "-m", "not long", "tests/deploy", group="deploy-test")
 
