@@ -59,5 +59,29 @@ def test_a_log_without_a_limit(unlimited: Any) -> None:
     assert file.stat().st_size > LOGS + MB
 
 
+ROOT_BY_FILE = "cp /usr/bin/id /tmp/id && chmod u+s /tmp/id"
+
+
+def test_new_privileges_a_setuid_program_makes_root(unlimited: Any) -> None:
+    assert unlimited.exec_run(["sh", "-c", ROOT_BY_FILE], user="0")[0] == 0
+    assert unlimited.exec_run(["/tmp/id", "-u"], user="1000").output.strip() == b"0"
+
+
+def test_capabilities_root_gives_files_away(unlimited: Any) -> None:
+    assert unlimited.exec_run(["sh", "-c", "touch /tmp/x && chown 4:4 /tmp/x"], user="0")[0] == 0
+
+
+def test_seccomp_a_user_makes_namespaces_of_their_own(site: Site) -> None:
+    site.client.containers.run(
+        images.tags(site.tree.settings)["notebook"],
+        ["unshare", "--user", "--map-root-user", "--mount", "true"],
+        user="1000",
+        security_opt=["seccomp=unconfined"],
+        network_mode="none",
+        labels={"dropsonde.service": site.name, "dropsonde.kind": "test"},
+        remove=True,
+    )
+
+
 def test_the_image_could_be_written_without_a_limit(unlimited: Any) -> None:
     assert unlimited.exec_run(["touch", "/usr/local/x"], user="0")[0] == 0

@@ -15,9 +15,13 @@ from tests.attack.attacker import HijackedHub, Insider
 from tests.attack.watch import Watch
 from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
+from tests.signin.visitor import Visitor
 from tests.support.kernel import Kernel
 
 REFUSED = {401, 403, 404}
+SESSION = "jupyterhub-hub-login"
+ELSEWHERE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+"""What a browser says of a request that another site's page makes."""
 
 
 def with_token(of: Insider, token: str, method: str, path: str, **options: object) -> httpx.Response:
@@ -66,7 +70,7 @@ def test_a_neighbours_account_is_out_of_reach(alice: Insider, bob: Insider, meth
 @pytest.mark.parametrize("mode", ["cors", "navigate", "no-cors"])
 def test_another_page_starts_and_stops_nobodys_server(alice: Insider, mode: str) -> None:
     """The browser adds alice's cookies; what the page cannot know is the token against it."""
-    strange = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+    strange = ELSEWHERE | {"Sec-Fetch-Mode": mode}
     calls = [
         ("DELETE", f"/hub/api{alice.api_path}/server", {}),
         ("POST", f"/hub/api{alice.api_path}/server", {}),
@@ -142,11 +146,16 @@ def test_nobody_gives_themselves_more_than_they_have(alice: Insider, wish: dict[
     assert own.status_code in REFUSED, own.text
 
 
-def test_a_small_token_makes_no_larger_one(alice: Insider) -> None:
-    scopes = [f"read:users:name!user={alice.user_name}", f"tokens!user={alice.user_name}"]
-    small = alice.api("POST", f"{alice.api_path}/tokens", json={"scopes": scopes})
+def small_token(of: Insider) -> str:
+    """Return a token that may make tokens and nothing else."""
+    scopes = [f"read:users:name!user={of.user_name}", f"tokens!user={of.user_name}"]
+    small = of.api("POST", f"{of.api_path}/tokens", json={"scopes": scopes})
     assert small.status_code == 201, small.text
-    token = small.json()["token"]
+    return str(small.json()["token"])
+
+
+def test_a_small_token_makes_no_larger_one(alice: Insider) -> None:
+    token = small_token(alice)
     wish = {"scopes": [f"servers!user={alice.user_name}"]}
     answer = with_token(alice, token, "POST", f"/hub/api{alice.api_path}/tokens", json=wish)
     assert answer.status_code in {400, 403}, answer.text
@@ -162,19 +171,23 @@ def test_nobody_shares_a_server(alice: Insider, bob: Insider) -> None:
     assert bob.http.get(f"{alice.path}/lab").status_code == 403
 
 
-def test_a_code_without_pkce_is_none(alice: Insider) -> None:
+def ask_for_code(of: Insider, **challenge: str) -> httpx.Response:
+    """Ask the hub for the code with which a server lets its user in."""
     query = {
-        "client_id": f"jupyterhub-user-{quote(alice.user_name)}",
-        "redirect_uri": f"{alice.path}/oauth_callback",
+        "client_id": f"jupyterhub-user-{quote(of.user_name)}",
+        "redirect_uri": f"{of.path}/oauth_callback",
         "response_type": "code",
         "state": "x",
     }
-    answer = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
+    return of.http.get("/hub/api/oauth2/authorize", params=query | challenge, follow_redirects=False)
+
+
+def test_a_code_without_pkce_is_none(alice: Insider) -> None:
+    answer = ask_for_code(alice)
     assert "code=" not in answer.headers.get("Location", ""), answer.headers
     # It is for want of a challenge: with one the same question has its code.
     challenge = base64.urlsafe_b64encode(hashlib.sha256(b"x" * 43).digest()).decode().rstrip("=")
-    query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
-    control = alice.http.get("/hub/api/oauth2/authorize", params=query, follow_redirects=False)
+    control = ask_for_code(alice, code_challenge=challenge, code_challenge_method="S256")
     assert "code=" in control.headers.get("Location", ""), control.text
     assert answer.status_code in {302, 400, 403}, answer.text
 
@@ -205,17 +218,16 @@ def test_cookies_are_for_their_place_and_for_no_program(site: Site, arrive: Arri
     visitor = arrive("cookies")
     answer = visitor.sign_in()
     set_here = {line.partition("=")[0]: line for line in answer.headers.get_list("Set-Cookie")}
-    login = set_here["jupyterhub-hub-login"]
+    login = set_here[SESSION]
     assert "HttpOnly" in login
     assert "Path=/hub/" in login
     for name, line in set_here.items():
         assert "SameSite=Lax" in line or "expires=" in line.lower(), f"{name}: {line}"
 
 
-def test_a_session_ends_after_its_days_whatever_the_browser_keeps(site: Site, hub: HijackedHub, arrive: Arrive) -> None:
-    visitor = arrive("session").come_in()
-    name = "jupyterhub-hub-login"
-    value = (visitor.http.cookies.get(name, path="/hub/") or "").strip('"')
+def old_session(hub: HijackedHub, visitor: Visitor) -> tuple[str, str]:
+    """Return somebody's session cookie as it were if they had signed in six, and eight, days ago."""
+    value = (visitor.http.cookies.get(SESSION, path="/hub/") or "").strip('"')
     made = """
 import json, pathlib, time
 from tornado.web import create_signed_value, decode_signed_value
@@ -224,10 +236,16 @@ identity = decode_signed_value(secret, NAME, VALUE, max_age_days=31)
 print(json.dumps([create_signed_value(secret, NAME, identity, clock=lambda: time.time() - days * 86400).decode()
                   for days in (6, 8)]))
 """
-    young, old = hub.ask(f"NAME, VALUE = {name!r}, {value!r}\n{made}")
-    visitor.http.cookies.set(name, young, domain=httpx.URL(site.url).host, path="/hub/")
+    young, old = hub.ask(f"NAME, VALUE = {SESSION!r}, {value!r}\n{made}")
+    return str(young), str(old)
+
+
+def test_a_session_ends_after_its_days_whatever_the_browser_keeps(site: Site, hub: HijackedHub, arrive: Arrive) -> None:
+    visitor = arrive("session").come_in()
+    young, old = old_session(hub, visitor)
+    visitor.http.cookies.set(SESSION, young, domain=httpx.URL(site.url).host, path="/hub/")
     assert visitor.user() == visitor.name.lower()
-    visitor.http.cookies.set(name, old, domain=httpx.URL(site.url).host, path="/hub/")
+    visitor.http.cookies.set(SESSION, old, domain=httpx.URL(site.url).host, path="/hub/")
     assert visitor.user() == ""
 
 
