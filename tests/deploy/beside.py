@@ -97,9 +97,10 @@ class Acme:
 
     def point(self, name: str, address: str) -> None:
         """Let a name have another address than the target's."""
-        httpx.post(
-            f"http://{self.address}:8055/add-a", json={"host": f"{name}.", "addresses": [address]}, trust_env=False
-        ).raise_for_status()
+        # What is added stands beside what was there.
+        for call, more in (("clear-a", {}), ("add-a", {"addresses": [address]})):
+            wish = {"host": f"{name}.", **more}
+            httpx.post(f"http://{self.address}:8055/{call}", json=wish, trust_env=False).raise_for_status()
 
     def log(self) -> str:
         """What it has printed."""
