@@ -233,7 +233,8 @@ def plan(
         members: Our containers on networks of these names, also of ones that are gone, and those that belong there.
     """
     changes: list[Change] = []
-    for network in networks:
+    # Those with a range of our choice first: the engine gives the others what is free then.
+    for network in sorted(networks, key=lambda item: item.layout is None):
         found = present[network.name]
         ours = [member for member in members if member.network == network.name]
         fits = found is not None and network.fits(found)
