@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 
 from dropsonde_auth import ApprovalMixin, private
@@ -62,6 +63,20 @@ def mirror(name: str, example: str) -> str:
             f"Write something like {name}={example} into hub/environment, or leave it empty.",
         )
     return value
+
+
+def load(addition: Path) -> None:
+    """Read a file of hub/config.d; whatever it raises is a mistake in it, at the last of its lines that ran."""
+    try:
+        load_subconfig(str(addition))  # noqa: F821
+    except Exception as error:  # noqa: BLE001 - the file is the site's; it may raise anything
+        ran = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(addition)]
+        line = error.lineno if isinstance(error, SyntaxError) else ran[-1] if ran else 1
+        said = error.msg if isinstance(error, SyntaxError) else error
+        stop(
+            f"hub/config.d/{addition.name}:{line}: {type(error).__name__}: {said}",
+            "Mend that line, or take the file away.",
+        )
 
 
 try:
@@ -192,7 +207,7 @@ c.DropsondeSpawner.environment["DROPSONDE_BRAND"] = json.dumps(brand.for_noteboo
 
 # -- The site's own additions, last and in order ----------------------------------------------------------------------
 for extra in sorted((HOME / "config.d").glob("*.py")):
-    load_subconfig(str(extra))  # noqa: F821
+    load(extra)
 
 # People may do what they need and share nothing; servers that nobody uses are stopped.
 try:

@@ -38,7 +38,9 @@ from dropsonde_auth.admins import admins, settle  # noqa: E402
 from dropsonde_auth.doors import Doors  # noqa: E402
 from dropsonde_auth.sweep import Sweep  # noqa: E402
 from dropsonde_look import live, names, pages  # noqa: E402
+from dropsonde_spawner.handlers import let_starts_meet  # noqa: E402
 from jupyterhub.app import JupyterHub  # noqa: E402
+from jupyterhub.handlers import BaseHandler  # noqa: E402
 from jupyterhub.user import User  # noqa: E402
 
 CONFIG = HOME / "jupyterhub_config.py"
@@ -70,9 +72,10 @@ class Hub(JupyterHub):  # type: ignore[misc]  # jupyterhub has no types
             self.servers_known.set()
 
     def init_tornado_settings(self) -> None:
-        """Prepare what renders pages: in DEV_MODE a broken template says where it is broken, and recovers."""
+        """Mend JupyterHub's handlers; in DEV_MODE a broken template says where it is broken, and recovers."""
         super().init_tornado_settings()
         names.mend(User)
+        let_starts_meet(BaseHandler)
         if os.environ.get("DEV_MODE") == "1":
             live.install(self.tornado_settings)
 

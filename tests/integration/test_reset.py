@@ -19,9 +19,12 @@ from tests.integration.tree import Tree
 from tests.integration.verbs import fails, running, wait_until
 
 WRONG_CONFIGURATIONS = {
-    "a syntax error": ("c.JupyterHub.log_level =\n", "SyntaxError"),
+    "a syntax error": ("c.JupyterHub.log_level =\n", "hub/config.d/50-wrong.py:1: SyntaxError: invalid syntax"),
     "a wrong type": ("c.JupyterHub.concurrent_spawn_limit = 'many'\n", "concurrent_spawn_limit"),
-    "an exception": ("raise RuntimeError('the site is closed')\n", "the site is closed"),
+    "an exception": (
+        "def look():\n    raise RuntimeError('the site is closed')\n\n\nlook()\n",
+        "hub/config.d/50-wrong.py:2: RuntimeError: the site is closed",
+    ),
     "a class that is not there": ("c.JupyterHub.spawner_class = 'no_such_package.Spawner'\n", "no_such_package"),
 }
 
@@ -69,8 +72,8 @@ def test_wrong_configuration_leaves_the_old_hub_serving(copy: Tree, client: dock
     with copy.edited("hub/config.d/50-wrong.py", text):
         error = fails(copy, "reset")
     assert shown in error
-    assert "50-wrong.py" in error or wrong not in {"a syntax error", "an exception"}
     assert "keeps serving" in error
+    assert "Traceback" not in error
     assert hub_ids(copy, client) == before
     assert httpx.get(f"{copy.url}/hub/health").status_code == 200
     copy.invoke("reset")

@@ -165,8 +165,12 @@ class LimitedSpawner(SpawnerSettings):
         """
         if CLEANUP not in self.user_options:
             return False
-        chosen = self.user_options.pop(CLEANUP) is True
-        self.orm_spawner.user_options = dict(self.user_options)
+        chosen = self.user_options[CLEANUP] is True
+        # A new one: a dict that the database handed out and that was changed in place counts as not changed.
+        self.user_options = {name: value for name, value in self.user_options.items() if name != CLEANUP}
+        self.orm_spawner.user_options = self.user_options
+        # Another request that ends while this one waits would take it back.
+        self.db.commit()
         return chosen
 
     @property

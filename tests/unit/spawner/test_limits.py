@@ -18,7 +18,8 @@ ONE = profiles.parse("", "3G", "1.5")
 async def started(spawner: DropsondeSpawner, engine: FakeEngine, db: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Start a server as the hub does, and return what its container was created with."""
     begin(spawner, db)
-    spawner.user_options = options
+    spawner.user_options = spawner.orm_spawner.user_options = options
+    db.commit()
     await spawner.start()
     created: dict[str, Any] = engine.containers["svc-alice"]["settings"]
     return created
@@ -132,6 +133,7 @@ async def test_files_can_be_deleted_in_a_full_home(full: DropsondeSpawner, engin
     assert "stops at" in full.home_notice["text"]
     assert await full.poll() is None
     # JupyterHub gives what it keeps to later starts that say nothing: that choice was for this one only.
+    db.rollback()
     assert full.user_options == full.orm_spawner.user_options == {"profile": "large"}
     # A hub that was restarted meanwhile knows when its time is over.
     state = full.get_state()
