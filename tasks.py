@@ -232,9 +232,10 @@ def announce(context: Context, text: str, until: str = "", clear: bool = False, 
     client, settings = engine.require(), settings_module.load()
     if text:
         announce_module.announce(client, settings, text, until)
-    elif clear and not announce_module.clear(client, settings):
-        console.done("Nothing was announced")
-    announce_module.show(announce_module.present(client, settings), as_json=json)
+    elif clear:
+        console.done("Cleared" if announce_module.clear(client, settings) else "Nothing was announced")
+    if json or not clear:
+        announce_module.show(announce_module.present(client, settings), as_json=json)
 
 
 @task(
@@ -274,13 +275,17 @@ def users(
             homes.remove(client, settings, remove, yes=yes)
 
 
-@task(help=YES)
+@task(
+    name="clean",
+    auto_shortflags=False,
+    help={"all_": "Also the images that `up` would use again, unless a container or a science version does."} | YES,
+)
 @verb
-def clean(context: Context, yes: bool = False) -> None:
+def clean(context: Context, all_: bool = False, yes: bool = False) -> None:
     """Remove our own unused images, science volumes and orphaned containers; lists them first and asks."""
     settings = settings_module.load()
     with lock.exclusive(settings, "clean"):
-        changed = clean_module.clean(engine.require(), settings, yes=yes)
+        changed = clean_module.clean(engine.require(), settings, yes=yes, everything=all_)
     if not changed:
         console.done("Nothing to remove.")
 

@@ -84,15 +84,22 @@ def _mounted(container: dict[str, Any]) -> set[str]:
     return {mount["Name"] for mount in container["Mounts"] if mount.get("Name")}
 
 
-def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
-    """Look at the engine and return what `clean` would remove."""
+def find(client: docker.DockerClient, settings: Settings, *, everything: bool = False) -> list[Doomed]:
+    """Look at the engine and return what `clean` would remove.
+
+    Args:
+        client: The engine.
+        settings: Whose things.
+        everything: Also the images that the present tree would use, unless a container or a science version does.
+    """
     label = f"dropsonde.service={settings.service_name}"
     tags = images.tags(settings)
     kind_science = [f"{key}={value}" for key, value in settings.labels("science").items()]
     listed = client.api.volumes(filters={"label": kind_science})["Volumes"] or []
     record = versions.read(client, settings)
-    keep = {tag for name, tag in tags.by_name.items() if name != BASE} | {bootstrapped_tag(settings)}
-    if science.of_tree(client, record, tags):
+    keep = set() if everything else {tag for name, tag in tags.by_name.items() if name != BASE}
+    keep |= set() if everything else {bootstrapped_tag(settings)}
+    if not everything and science.of_tree(client, record, tags):
         # Its volume is filled and checked: the image that it was filled from is needed no more.
         keep.remove(tags["science"])
     known = homes.accounts(client, settings)
@@ -107,8 +114,8 @@ def find(client: docker.DockerClient, settings: Settings) -> list[Doomed]:
     )
 
 
-def clean(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bool:
-    """List what is ours and unused, ask, and remove it.
+def clean(client: docker.DockerClient, settings: Settings, *, yes: bool, everything: bool = False) -> bool:
+    """List what is ours and unused, ask, and remove it; for `everything` see `find`.
 
     Returns:
         Whether there was anything to remove.
@@ -116,7 +123,7 @@ def clean(client: docker.DockerClient, settings: Settings, *, yes: bool) -> bool
     Raises:
         DeclinedError: Nobody agreed.
     """
-    doomed = find(client, settings)
+    doomed = find(client, settings, everything=everything)
     if not doomed:
         return False
     for item in doomed:

@@ -6,6 +6,7 @@ Nothing here ever prints one. People's kernels and terminals run in containers o
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +32,9 @@ FOREIGN = {
     "JUPYTERHUB_CRYPT_KEY": "put a new key before the old one, with ; between: the first one encrypts",
 }
 """What others give out, and how a new one is had."""
+PRIVATE_NAME = re.compile(r"(?!DACO_).*(TOKEN|SECRET|KEY|PASSWORD)")
+"""What the site's own additions may call theirs in hub/oauth.env."""
+OWN = "write a new one there, then invoke reset; give it to whoever uses it"
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def _foreign() -> list[Credential]:
     """Return those that are not ours to make, as this tree has them."""
     found = []
     in_file = values()
-    for name, renew in FOREIGN.items():
+    own = {name: OWN for name in sorted(in_file) if PRIVATE_NAME.fullmatch(name)}
+    for name, renew in (own | FOREIGN).items():
         file = ROOT / FILE if name in in_file else ROOT / "hub/secrets" / name
         if name in in_file or file.is_file():
             place = str(file.relative_to(ROOT))

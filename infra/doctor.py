@@ -19,9 +19,9 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 
-from infra import apt_suite, egress, engine, firewall, packages, process
+from infra import apt_suite, egress, engine, firewall, packages, process, release_settings
 from infra.checks import Check, show
-from infra.errors import DropsondeError
+from infra.errors import ConfigError, DropsondeError
 from infra.settings import ROOT, DataMount, Settings
 
 if TYPE_CHECKING:
@@ -216,6 +216,17 @@ def private_file(path: Path) -> Check | None:
     return Check(name, ok, f"mode {mode:03o}", "" if ok else f"chmod 600 {name}")
 
 
+def sign_in(settings: Settings) -> Check:
+    """Check that people can sign in: as anybody with DEV_MODE, else with a provider that hub/oauth.env knows."""
+    if settings.dev_mode:
+        return Check("sign-in", True, "anybody as anybody (DEV_MODE=1)")
+    lacking = release_settings.missing(release_settings.read(ROOT))
+    if not lacking:
+        return Check("sign-in", True, "its private settings are there")
+    remedy = "Write them into hub/oauth.env (hub/oauth.env.example shows how), or DEV_MODE=1 into .env to try the hub."
+    return Check("sign-in", False, f"missing: {', '.join(lacking)}", remedy)
+
+
 def readable(folder: Path) -> Check:
     """Check that everybody can read a folder that is mounted into containers: the hub there is another user."""
     name = str(folder.relative_to(ROOT))
@@ -240,6 +251,7 @@ def checks(settings: Settings) -> list[Check]:
     found += [data_mount(mount, client) for mount in settings.data_mounts]
     found += [mirror(name, address, settings) for name, address in mirrors(settings).items()]
     found += egress.mirrors(settings)
+    found.append(sign_in(settings))
     found += [readable(ROOT / name) for name in ("www_custom", "share")]
     found += [check for name in (".env", "hub/oauth.env") if (check := private_file(ROOT / name))]
     return found
@@ -275,6 +287,17 @@ def require_memory() -> None:
         DropsondeError: Says how much there is and how much is wanted.
     """
     _require(memory(), "There is not enough memory.")
+
+
+def require_sign_in(settings: Settings) -> None:
+    """Refuse to go on if nobody could sign in: the hub itself would say so only after everything was built.
+
+    Raises:
+        ConfigError: Says which settings are missing.
+    """
+    check = sign_in(settings)
+    if not check.ok:
+        raise ConfigError("Signing in is not configured.", seen=check.seen, next_step=check.remedy)
 
 
 def require_data_mounts(settings: Settings, client: docker.DockerClient) -> None:

@@ -59,13 +59,14 @@ def mirror(name: str, url: str, settings: Settings) -> Check:
         return Check(f"egress {name}", True, f"{host} has no address here: not checked")
     egress = settings.notebook_egress
     closed = [address for address in found if not allows(egress, address, port)]
-    unnamed = host != str(found[0]) and not {"internet", "names"} & set(egress.split(","))
+    named = host != str(found[0])
+    unnamed = named and not {"internet", "names"} & set(egress.split(","))
     if not closed and not unnamed:
         return Check(f"egress {name}", True, f"{host} may be reached")
     missing = [*(f"{item}:{port}" for item in closed), *(["names"] if unnamed else [])]
     entries = ",".join([egress.replace("none", ""), *missing]).strip(",")
-    is_what = f"is {', '.join(map(str, closed))}" if closed else "is a name"
-    seen = f"{host} {is_what}, which NOTEBOOK_EGRESS={egress} keeps people from"
+    is_what = (f" is {', '.join(map(str, closed))}" if closed else " is a name") if named else ""
+    seen = f"{host}{is_what}, which NOTEBOOK_EGRESS={egress} keeps people from"
     return Check(f"egress {name}", False, seen, f"Write NOTEBOOK_EGRESS={entries} into .env, then invoke up.")
 
 

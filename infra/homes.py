@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import docker
 import docker.errors
@@ -108,7 +109,7 @@ def find_all(client: docker.DockerClient, settings: Settings) -> list[Home]:
     return sorted(homes, key=lambda home: (home.user, home.state))
 
 
-def _servers(client: docker.DockerClient, settings: Settings, *, running: bool) -> list[dict[str, dict[str, str]]]:
+def _servers(client: docker.DockerClient, settings: Settings, *, running: bool) -> list[dict[str, Any]]:
     return health.containers(client, settings, "notebook", running=running)
 
 
@@ -144,15 +145,17 @@ def content(settings: Settings, home: Home) -> str:
     ).splitlines()
     names = listed[1:]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return f"{listed[0]} files, {console.size(home.bytes)}: {', '.join(names[:8])}{more}"
+    first = f"; at the top: {', '.join(names[:8])}{more}" if names else ""
+    return f"{listed[0]} files, {console.size(home.bytes)}{first}"
 
 
 def _require_stopped(client: docker.DockerClient, settings: Settings, home: Home) -> None:
-    running = {item["Labels"].get("dropsonde.account") for item in _servers(client, settings, running=True)}
+    running = {item["Labels"].get("dropsonde.account"): item for item in _servers(client, settings, running=True)}
     if home.account in running:
+        container = running[home.account]["Names"][0].lstrip("/")
         raise DropsondeError(
             f"{home.user}'s server is running.",
-            next_step="Stop it first (on the hub's admin page), then run this again.",
+            next_step=f"Stop it, then run this again: on the hub's admin page, or with docker stop {container}",
         )
 
 
@@ -169,7 +172,7 @@ def archive(client: docker.DockerClient, settings: Settings, name: str, target: 
         path.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         raise DropsondeError(
-            f"{path} cannot be written.", seen=str(error), next_step="Choose another file with --to."
+            f"{path} cannot be written.", seen=str(error.strerror), next_step="Choose another file with --to."
         ) from error
     command = [*_tool(settings, f"{home.volume}:{HOME}:ro"), "tar", "-C", HOME, "-czf", "-", "."]
     try:

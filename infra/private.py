@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
+from contextlib import suppress
 
 import docker
 import docker.errors
 from dotenv import dotenv_values
 
-from infra import health, process, tool
+from infra import console, health, process, tool
 from infra.settings import ROOT, Settings
 
 FILE = "hub/oauth.env"
@@ -60,6 +62,16 @@ def _named(client: docker.DockerClient, settings: Settings) -> set[str]:
     return found - {""}
 
 
+def _close() -> None:
+    """Take the file from other users of this machine; `doctor` finds one whose mode we cannot change."""
+    file = ROOT / FILE
+    mode = stat.S_IMODE(file.stat().st_mode) if file.is_file() else 0
+    if mode & stat.S_IRWXO:
+        with suppress(OSError):
+            file.chmod(mode & ~stat.S_IRWXO)
+            console.say(f"{FILE} was for everybody on this machine to read (mode {mode:03o}); it no longer is.")
+
+
 def put(client: docker.DockerClient, settings: Settings, image: str) -> None:
     """Write the private settings where the hub of this tree looks for them.
 
@@ -71,6 +83,7 @@ def put(client: docker.DockerClient, settings: Settings, image: str) -> None:
     Raises:
         DropsondeError: They could not be written; what was there still is.
     """
+    _close()
     content, volume = values(), volume_name(settings)
     try:
         client.api.inspect_volume(volume)

@@ -129,6 +129,16 @@ def read(folder: Path) -> HubSettings:
     return HubSettings(values(ENVIRONMENT), private)
 
 
+def missing(hub: HubSettings) -> list[str]:
+    """Return the private settings without which nobody can sign in, by their names; pure."""
+    needed = OAUTH + (DACO if _asks_daco(hub) else ())
+    return [name for name in needed if not hub.private.get(name)]
+
+
+def _asks_daco(hub: HubSettings) -> bool:
+    return (hub.public.get("APPROVAL") or "daco") == "daco"
+
+
 def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
     """Return why these settings are none for a host that people reach, one sentence each; pure.
 
@@ -143,12 +153,10 @@ def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
     provider = hub.public.get("OAUTH_PROVIDER") or "google"
     if provider in {"dummy", "null", "default", "pam"}:
         found.append(f"OAUTH_PROVIDER={provider} proves nobody to be anybody: name a provider.")
-    needed = OAUTH + (DACO if (hub.public.get("APPROVAL") or "daco") == "daco" else ())
-    missing = [name for name in needed if not hub.private.get(name)]
-    if needed != OAUTH and not hub.public.get("DACO_URL"):
+    if _asks_daco(hub) and not hub.public.get("DACO_URL"):
         found.append("Missing in hub_environment: DACO_URL, or another APPROVAL.")
-    if missing:
-        found.append(f"Missing in oauth.env: {', '.join(missing)}.")
+    if lacking := missing(hub):
+        found.append(f"Missing in oauth.env: {', '.join(lacking)}.")
     examples = [name for name, value in hub.private.items() if PLACEHOLDER.fullmatch(value)]
     if examples:
         found.append(f"Still an example's value in oauth.env: {', '.join(examples)}.")

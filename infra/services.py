@@ -52,7 +52,7 @@ def bring_support(
         DropsondeError: One of them does not start; carries its last log lines.
     """
     if names:
-        with console.step(f"Starting {', '.join(names)}"):
+        with console.step(f"Bringing {' and '.join(names)} up to date"):
             compose.up(settings, tags, "--no-deps", *names)
             wait_for_support(client, settings)
 

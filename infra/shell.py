@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,24 @@ import docker
 from infra import compose, health, images
 from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
+
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+# ECMA-48: control sequences, the strings of terminals' commands, and single characters but line feed and tab.
+CONTROL = re.compile(
+    r"\x1b\[(?![\d;]*m)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
+    r"|\x1b(?!\[[\d;]*m)[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+)
+
+
+def readable(line: str, *, colours: bool) -> str:
+    """Return a line of a log without what moves a cursor or commands a terminal: people's servers write what they like.
+
+    Args:
+        line: As a program wrote it.
+        colours: Whether its colours stay.
+    """
+    shown = CONTROL.sub("", line)
+    return shown if colours else COLOUR.sub("", shown)
 
 
 def exec_command(container: str, command: str, *, terminal: bool) -> list[str]:
@@ -40,11 +59,12 @@ def logs(
         raise UsageError(f"--tail={tail} is no number of lines.", next_step="invoke logs --tail 100")
     options = [f"--tail={tail}", *(["--follow"] if follow else [])]
     if of in {"", *compose.SERVICES}:
-        plain = [] if sys.stdout.isatty() else ["--ansi=never"]
+        # Through our filter compose sees no terminal.
+        plain = ["--ansi=always"] if sys.stdout.isatty() else ["--ansi=never"]
         if not any(health.containers(client, settings, kind) for kind in compose.SERVICES):
             raise DropsondeError(f"{settings.service_name} has no log: it is not running.", next_step="invoke up")
         command = compose.command(settings, *plain, "logs", *options, *([of] if of else []))
-        code = _attached(command, env=compose.environment(settings, images.tags(settings)))
+        code = _filtered(command, env=compose.environment(settings, images.tags(settings)))
     else:
         found = [
             item
@@ -55,13 +75,28 @@ def logs(
             raise DropsondeError(
                 f"{of} has no server.", next_step="`invoke status` shows who has one; hub and proxy have logs as well."
             )
-        code = _attached(["docker", "logs", *options, found[0]["Id"]])
+        code = _filtered(["docker", "logs", *options, found[0]["Id"]])
     if code:
         raise DropsondeError("The log could not be read.", next_step="Is the stack up? See `invoke status`.")
 
 
-def _attached(command: Sequence[str], env: dict[str, str] | None = None) -> int:
+def _attached(command: Sequence[str]) -> int:
     try:
-        return subprocess.call(list(command), cwd=ROOT, env=env)
+        return subprocess.call(list(command), cwd=ROOT)
     except KeyboardInterrupt:
         return 0
+
+
+def _filtered(command: Sequence[str], env: dict[str, str] | None = None) -> int:
+    """Run a command, print its lines as they arrive, and return its exit code; 0 if the reader had enough."""
+    with subprocess.Popen(
+        list(command), cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as running:
+        assert running.stdout is not None  # noqa: S101 - we asked for a pipe
+        try:
+            for line in running.stdout:
+                print(readable(line, colours=sys.stdout.isatty()), end="", flush=True)
+        except (KeyboardInterrupt, BrokenPipeError):
+            running.terminate()
+            return 0
+    return running.returncode

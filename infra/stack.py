@@ -27,6 +27,7 @@ def up(client: docker.DockerClient, settings: Settings, *, yes: bool = False) ->
         DropsondeError: A precondition is not met, a build failed, or the hub did not become healthy.
     """
     doctor.require_data_mounts(settings, client)
+    doctor.require_sign_in(settings)
     tags = images.tags(settings)
     planned = build.build(client, settings, yes=yes)
     return start(client, settings, tags) or bool(planned.lines())
@@ -127,6 +128,8 @@ def down(client: docker.DockerClient, settings: Settings, *, volumes: bool = Fal
         network.remove(client, settings)
         for name in doomed:
             client.api.remove_volume(name)
+    if doomed:
+        console.say("Its images are still there: invoke clean --all")
     return True
 
 

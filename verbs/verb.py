@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Argument, Context, Task
+from invoke import Argument, Context, ParseError, Task
 from invoke.parser.parser import ParseMachine
 
 from infra import console, errors
@@ -91,7 +91,19 @@ def _next_verb_first(machine: ParseMachine, word: str) -> None:
         _handle(machine, word)
 
 
+def _say_what_to_do(machine: ParseMachine, message: str) -> None:
+    """Say what cannot be read, and who knows better.
+
+    Raises:
+        ParseError: Always.
+    """
+    name = machine.context.name if machine.context else None
+    next_step = f"invoke {name} --help" if name else "`invoke` tells which verbs there are."
+    raise ParseError(f"Error: {message}\nNext: {next_step}", machine.context)
+
+
 # invoke itself only knows positional arguments that must be there, and has no three-part message for a missing one.
 _complete_context, _handle = ParseMachine.complete_context, ParseMachine.handle
 setattr(ParseMachine, "complete_context", _may_be_left_out)  # noqa: B010 - mypy knows no assigned methods
 setattr(ParseMachine, "handle", _next_verb_first)  # noqa: B010
+setattr(ParseMachine, "error", _say_what_to_do)  # noqa: B010

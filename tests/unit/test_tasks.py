@@ -46,3 +46,21 @@ def test_a_wrong_setting_ends_with_three_parts_and_its_code(variable: str, value
     assert "Error:" in done.stderr
     assert "Next:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "next_step"),
+    [
+        (["fly"], "`invoke` tells which verbs there are."),
+        (["reset", "--fast"], "invoke reset --help"),
+        (["down", "--volumes=yes"], "invoke down --help"),
+    ],
+)
+def test_what_cannot_be_read_has_a_next_step(words: list[str], next_step: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.rstrip().endswith(f"Next: {next_step}")
+    assert "Traceback" not in done.stderr

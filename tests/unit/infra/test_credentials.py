@@ -11,7 +11,7 @@ from typing import Any
 import docker.errors
 import pytest
 
-from infra import console, credentials, health, images, process, settings
+from infra import console, credentials, health, images, private, process, settings
 
 SETTINGS = settings.load({}, Path("/nonexistent"))
 TOLD = {"replaced": ["proxy token"], "tokens": 0, "auth_states": 0, "unreadable": 0}
@@ -82,3 +82,15 @@ def test_nothing_cuts_off_what_brings_the_hub_back(call: str) -> None:
     except KeyboardInterrupt:
         pytest.fail(f"cut off: {engine.asked}")
     assert engine.asked[-1] == "start hub"
+
+
+def test_tokens_of_the_sites_own_additions_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub/oauth.env").write_text(
+        "OAUTH_CLIENT_ID=a\nOAUTH_CLIENT_SECRET=b\nDACO_KEY=c\nDACO_SECRET=d\nSTATISTICS_TOKEN=e\nGREETING=hello\n"
+    )
+    for module in (credentials, private):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    found = credentials._foreign()
+    assert sorted(item.name for item in found) == ["DACO_SECRET", "OAUTH_CLIENT_SECRET", "STATISTICS_TOKEN"]
+    assert {item.place for item in found} == {"hub/oauth.env"}

@@ -13,7 +13,7 @@ from docker.errors import NotFound
 
 from infra import apt_suite, checks, doctor, engine, settings
 from infra.checks import Check
-from infra.errors import DropsondeError
+from infra.errors import ConfigError, DropsondeError
 from infra.settings import DataMount, Settings
 
 
@@ -164,3 +164,26 @@ def test_all_checks_run_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None
     names = [check.name for check in doctor.checks(load())]
     assert names[:2] == ["python", "engine"]
     assert {"port", "memory", "ca bundle"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("dev_mode", "public", "lacking"),
+    [
+        (True, "", ""),
+        (False, "", "OAUTH_CALLBACK_URL, DACO_KEY, DACO_SECRET, DACO_TOKEN, DACO_TOKEN_SECRET"),
+        (False, "APPROVAL=list\n", "OAUTH_CALLBACK_URL"),
+    ],
+)
+def test_sign_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dev_mode: bool, public: str, lacking: str) -> None:
+    (tmp_path / "hub/secrets").mkdir(parents=True)
+    (tmp_path / "hub/environment").write_text(public)
+    (tmp_path / "hub/oauth.env").write_text("OAUTH_CLIENT_ID=a\n")
+    (tmp_path / "hub/secrets/OAUTH_CLIENT_SECRET").write_text("b\n")
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    machine = load(DEV_MODE=str(int(dev_mode)))
+    found = doctor.sign_in(machine)
+    assert found.ok == (not lacking)
+    assert lacking in found.seen
+    if lacking:
+        with pytest.raises(ConfigError, match="Signing in is not configured"):
+            doctor.require_sign_in(machine)

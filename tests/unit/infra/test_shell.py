@@ -1,0 +1,36 @@
+"""Logs as a terminal may show them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from infra import shell
+
+LINES = {
+    "\x1b[32minfo\x1b[39m: 200 GET /": "info: 200 GET /",
+    "gone\x1b[2K\x1b[1A\x1b[?25l": "gone",
+    "\x1b]0;another title\x07here": "here",
+    "\x1b]52;c;cm0gLXJmIH4K\x1b\\here": "here",
+    "\x1bP$q q\x1b\\\x1bchere": "here",
+    "\x1b]8;;https://example.org": "",
+    "50 %\r100 %\x08\x9b2J": "50 %100 %2J",
+    "tab\tand Ünïcode 🐧": "tab\tand Ünïcode 🐧",
+}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_nothing_commands_the_terminal(line: str) -> None:
+    assert shell.readable(line + "\n", colours=False) == LINES[line] + "\n"
+
+
+def test_colours_stay_where_somebody_sees_them() -> None:
+    line = "\x1b[1;31merror\x1b[0m\x1b[2J\n"
+    assert shell.readable(line, colours=True) == "\x1b[1;31merror\x1b[0m\n"
+
+
+def test_a_program_is_shown_as_it_goes_on_and_its_code_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import sys; print('\\x1b[2Kout'); sys.stderr.write('err\\n'); sys.exit(3)"
+    assert shell._filtered([sys.executable, "-c", program]) == 3
+    assert sorted(capfd.readouterr().out.split()) == ["err", "out"]
