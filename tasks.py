@@ -10,9 +10,9 @@ from invoke import Collection, Context, Task, task
 from infra import access as access_module
 from infra import announce as announce_module
 from infra import audit as audit_module
+from infra import bills, console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import build as builder
 from infra import clean as clean_module
-from infra import console, doctor, engine, homes, images, listing, lock, overview, shell, stack, versions
 from infra import reset as reset_module
 from infra import sbom as sbom_module
 from infra import settings as settings_module
@@ -293,11 +293,11 @@ def clean(context: Context, all_: bool = False, yes: bool = False) -> None:
 @task(help={"only": "This image only.", "to": "Folder for the files."})
 @verb
 def sbom(context: Context, only: str = "", to: str = "artifacts/sbom") -> None:
-    """Write what each image holds, as CycloneDX: Debian, Python, R and npm packages."""
+    """Write what each image holds, as CycloneDX: Debian, Python, R, npm and Java packages."""
     client, settings = engine.require(), settings_module.load()
     with console.step("Looking into the images"):
         found = sbom_module.collect(client, settings, only)
-    sbom_module.show(found, sbom_module.write(found, Path(to)))
+    sbom_module.show(found, bills.write(found, Path(to)))
 
 
 OURS = [item for item in list(globals().values()) if isinstance(item, Task)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from infra.settings import ROOT
 
@@ -24,11 +24,13 @@ class Package:
     """One package of a lock file or of an image.
 
     Attributes:
-        kind: "pypi", "npm", "deb" or "cran".
-        name: Its name; of "deb" that of the source package.
-        version: Its version.
+        kind: "pypi", "npm", "deb", "cran" or "maven"; "generic" for a file of which nothing else is known.
+        name: Its name; of "maven" group:artifact.
+        version: Its version; "" if it is not known.
         where: The file or the image that has it.
-        hashes: Its checksums, as the lock has them.
+        hashes: Its checksums, as the lock has them; of "generic" sha256:HEX.
+        qualifiers: What its package URL says besides: keys and values.
+        paths: The files in the image that are it, where it is no folder.
     """
 
     kind: str
@@ -36,13 +38,20 @@ class Package:
     version: str
     where: str
     hashes: tuple[str, ...] = ()
+    qualifiers: tuple[tuple[str, str], ...] = ()
+    paths: tuple[str, ...] = ()
 
     @property
     def purl(self) -> str:
         """Its package URL (https://github.com/package-url/purl-spec)."""
         namespace = "debian/" if self.kind == "deb" else ""
         name = re.sub(r"[-_.]+", "-", self.name).lower() if self.kind == "pypi" else self.name
-        return f"pkg:{self.kind}/{namespace}{quote(name, safe='/')}@{quote(self.version, safe='')}"
+        if self.kind == "maven":
+            name = name.replace(":", "/")
+        more = [("checksum", self.hashes[0])] if self.kind == "generic" else self.qualifiers
+        url = f"pkg:{self.kind}/{namespace}{quote(name, safe='/')}"
+        url += f"@{quote(self.version, safe=':')}" if self.version else ""
+        return url + ("?" + urlencode(sorted(more), safe=":", quote_via=quote) if more else "")
 
 
 def python_lock(text: str, where: str) -> Iterator[Package]:

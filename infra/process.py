@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -146,6 +147,39 @@ def pipe(arguments: Sequence[str], *, what: str, next_step: str = "", source: Pa
     if target and unfinished:
         unfinished.rename(target)
     return output
+
+
+@contextmanager
+def reading(arguments: Sequence[str], *, what: str, next_step: str = "") -> Iterator[IO[bytes]]:
+    """Run a program and read its standard output while it runs: for what is too large for the memory.
+
+    Raises:
+        DropsondeError: The program is missing, or ended with a code other than 0; carries its last lines.
+    """
+
+    def require_success(running: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+        # Read to its end, or the program would fail for having nobody to write to.
+        while output.read(1 << 20):
+            pass
+        if running.wait():
+            log = tail(without_password(_whole(said)))
+            raise DropsondeError(what, seen=log or f"exit code {running.returncode}", next_step=next_step)
+
+    with tempfile.TemporaryFile() as said:
+        try:
+            running = subprocess.Popen(list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said)
+        except FileNotFoundError as error:
+            raise DropsondeError(what, seen=f"{arguments[0]}: no such program", next_step=next_step) from error
+        with running:
+            output = running.stdout
+            assert output is not None  # noqa: S101 - it is a pipe
+            try:
+                yield output
+            except Exception:
+                # Half an output cannot be understood: then the program's own reason is what helps.
+                require_success(running, output)
+                raise
+            require_success(running, output)
 
 
 def _whole(file: IO[bytes]) -> str:

@@ -1,51 +1,57 @@
-"""What each image holds, as a software bill of materials: CycloneDX 1.6 as JSON (https://cyclonedx.org/docs/1.6/json/).
+"""What each image holds, read for its bill of materials (`infra/bills.py`).
 
-Read from the images themselves, not from what they were to become: dpkg's status, the METADATA of Python's packages,
-npm's own record. The libraries' volume has its manifest (`infra/science.py`).
+Read from the images and the libraries' volume themselves, not from what they were to become: dpkg's status, the
+METADATA of Python's packages, npm's own record, jars (`infra/jars.py`); R's packages from the volume's manifest.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import tarfile
-import uuid
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from email.parser import BytesHeaderParser
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import docker
 import docker.errors
 
-from infra import console, images, process, science, tool, versions
+from infra import bills, console, images, jars, process, science, tool, versions
 from infra.errors import UsageError
 from infra.images import CATALOG
 from infra.locked import Package, npm_lock
 from infra.settings import Settings
+from infra.versions import Version
 
-DPKG = "var/lib/dpkg/status"
-NPM = "node_modules/.package-lock.json"
-# One archive of just these files, whatever else is in the image.
-COLLECT = """\
-find / -xdev '(' -path '*.dist-info/METADATA' -o -path '*/node_modules/.package-lock.json' \
--o -path /var/lib/dpkg/status ')' -print0 2>/dev/null | tar --create --null --files-from=- --absolute-names"""
-KINDS = {"Python": "pypi", "R": "cran"}
-"""Languages of the libraries' manifest, and what package URLs call them; Debian's packages are the image's."""
+DPKG = "/var/lib/dpkg/status"
+NPM = "/node_modules/.package-lock.json"
+OS = "/usr/lib/os-release"
+# One archive of just these files of a folder, whatever else is there.
+COLLECT = f"""\
+find "$1" -xdev '(' -path '*.dist-info/METADATA' -o -path '*{NPM}' -o -path {DPKG} -o -path {OS} \
+-o -type f -iname '*.jar' ')' -print0 2>/dev/null \
+| tar --create --null --files-from=- --absolute-names --hard-dereference"""
 
 
-def debian_packages(status: str, where: str) -> Iterator[Package]:
-    """Yield the installed packages of a dpkg status file, by their source packages: security notes are about those."""
+def debian_packages(status: str, release: str, where: str) -> Iterator[Package]:
+    """Yield the installed packages of a dpkg status file, each with its source package: security notes are about those.
+
+    Args:
+        status: The file.
+        release: The text of os-release, which names the distribution.
+        where: What they are in.
+    """
+    named = dict(re.findall(r'^(ID|VERSION_ID)="?([^"\n]*)"?$', release, re.MULTILINE))
+    distro = "-".join(named[key] for key in ("ID", "VERSION_ID") if key in named)
     for entry in status.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Status|Version|Source): (.*)$", entry, re.MULTILINE))
+        fields = dict(re.findall(r"^(Package|Status|Version|Source|Architecture): (.*)$", entry, re.MULTILINE))
         if not fields.get("Status", "").endswith(" installed"):
             continue
-        named = fields.get("Source") or fields["Package"]
-        source = re.fullmatch(r"(?P<name>\S+)(?: \((?P<version>[^)]+)\))?", named)
-        assert source is not None  # noqa: S101 - dpkg writes no other form
-        yield Package("deb", source["name"], source["version"] or fields["Version"], where)
+        # "openssl", or "openssl (3.5.1-1)" where the versions differ.
+        upstream = fields.get("Source", "").replace(" (", "@").rstrip(")")
+        more = {"arch": fields.get("Architecture"), "distro": distro, "upstream": upstream}
+        qualifiers = tuple((key, value) for key, value in more.items() if value)
+        yield Package("deb", fields["Package"], fields["Version"], where, qualifiers=qualifiers)
 
 
 def python_package(metadata: bytes, where: str) -> Package | None:
@@ -55,22 +61,35 @@ def python_package(metadata: bytes, where: str) -> Package | None:
     return Package("pypi", name, version, where) if name and version else None
 
 
-def of_archive(archive: bytes, where: str) -> list[Package]:
-    """Return the packages of the files in a tar archive."""
+def of_archive(archive: IO[bytes], where: str) -> list[Package]:
+    """Return the packages of the files in a tar archive, which is read once from its beginning to its end."""
     found: set[Package] = set()
-    with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+    opened: list[jars.Jar] = []
+    texts = {DPKG: "", OS: ""}
+    with tarfile.open(fileobj=archive, mode="r|") as members:
         for member in members:
             file = members.extractfile(member)
             if file is None:
                 continue
             content, name = file.read(), member.name
-            if name.endswith(DPKG):
-                found.update(debian_packages(content.decode(errors="replace"), where))
+            if name in texts:
+                texts[name] = content.decode(errors="replace")
             elif name.endswith(NPM):
                 found.update(npm_lock(content.decode(), where))
+            elif name.lower().endswith(".jar"):
+                opened += jars.read(content, name)
             elif package := python_package(content, where):
                 found.add(package)
+    found.update(debian_packages(texts[DPKG], texts[OS], where), jars.packages(opened, where))
     return sorted(found)
+
+
+def _inside(settings: Settings, image: str, folder: str, where: str, *mounts: str) -> list[Package]:
+    command = [*tool.command(settings, image, *mounts), "-ec", COLLECT, "collect", folder]
+    # Not the image's own program, which may wait for others.
+    command.insert(command.index(image), "--entrypoint=sh")
+    with process.reading(command, what=f"What is in {where} could not be read.") as archive:
+        return of_archive(archive, where)
 
 
 def of_image(settings: Settings, image: str) -> list[Package]:
@@ -79,47 +98,21 @@ def of_image(settings: Settings, image: str) -> list[Package]:
     Raises:
         DropsondeError: It cannot be looked into.
     """
-    command = [*tool.command(settings, image), "-ec", COLLECT]
-    # Not the image's own program, which may wait for others.
-    command.insert(command.index(image), "--entrypoint=sh")
-    return of_archive(process.run_bytes(command, what=f"What is in {image} could not be read."), image)
+    return _inside(settings, image, "/", image)
 
 
-def of_manifest(items: Iterable[dict[str, str]], where: str) -> list[Package]:
-    """Return the packages of the libraries' manifest that a package URL can name."""
-    return sorted(
-        Package(KINDS[item["language"]], item["name"], item["version"], where)
-        for item in items
-        if item["language"] in KINDS
-    )
+def of_libraries(client: docker.DockerClient, settings: Settings, version: Version) -> list[Package]:
+    """Return the packages of the volume of a version of the libraries.
 
-
-def document(name: str, version: str, packages: Iterable[Package], *, moment: datetime | None = None) -> dict[str, Any]:
-    """Return the bill of materials of one image or volume; pure but for its serial number.
-
-    Args:
-        name: What it is about.
-        version: Its tag.
-        packages: What is in it.
-        moment: When it was made; now if None.
+    Raises:
+        DropsondeError: It cannot be looked into.
     """
-    listed = {package.purl: package for package in packages}
-    return {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid4()}",
-        "version": 1,
-        "metadata": {
-            "timestamp": (moment or datetime.now(UTC)).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "component": {"type": "container", "bom-ref": "subject", "name": name, "version": version},
-            "tools": {"components": [{"type": "application", "name": "dropsonde"}]},
-        },
-        "components": [
-            {"type": "library", "bom-ref": purl, "name": item.name, "version": item.version, "purl": purl}
-            for purl, item in sorted(listed.items())
-        ],
-    }
+    volume = version.volume
+    found = _inside(settings, version.notebook_image, "/opt", volume, f"{volume}:/opt:ro")
+    listed = science.manifest(client, settings, version)
+    return found + [
+        Package("cran", item["name"], item["version"], volume) for item in listed if item["language"] == "R"
+    ]
 
 
 def collect(client: docker.DockerClient, settings: Settings, only: str = "") -> dict[str, dict[str, Any]]:
@@ -143,7 +136,7 @@ def collect(client: docker.DockerClient, settings: Settings, only: str = "") -> 
         tag = tags[name]
         if science.image_id(client, tag):
             console.progress(tag)
-            found[name] = document(tag.partition(":")[0], tag.partition(":")[2], of_image(settings, tag))
+            found[name] = bills.document(tag.partition(":")[0], tag.partition(":")[2], of_image(settings, tag))
     if not found:
         raise UsageError(
             "There is no image to look into.", seen=", ".join(tags[name] for name in names), next_step="invoke build"
@@ -151,26 +144,23 @@ def collect(client: docker.DockerClient, settings: Settings, only: str = "") -> 
     record = versions.read(client, settings)
     in_use = record.versions.get(record.in_use)
     if in_use and not only and science.is_whole(client, in_use):
-        items = science.manifest(client, settings, in_use)
-        found["libraries"] = document(in_use.volume, in_use.id, of_manifest(items, in_use.volume))
+        console.progress(in_use.volume)
+        found["libraries"] = bills.document(in_use.volume, in_use.id, of_libraries(client, settings, in_use))
     return found
-
-
-def write(found: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
-    """Write each bill into a file of its own; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, bill in found.items():
-        path = folder / f"{name}.cdx.json"
-        path.write_text(json.dumps(bill, indent=1) + "\n", "utf-8")
-        written.append(path)
-    return written
 
 
 def show(found: dict[str, dict[str, Any]], written: list[Path]) -> None:
     """Print how many packages of each kind are where."""
-    rows = []
-    for (name, bill), path in zip(found.items(), written, strict=True):
-        kinds = [item["purl"].partition("/")[0].removeprefix("pkg:") for item in bill["components"]]
-        rows.append([name, *(kinds.count(kind) for kind in ("deb", "pypi", "npm", "cran")), path])
-    console.table(("image", "Debian", "Python", "npm", "R", "file"), rows)
+    counted = [bills.counts(bill) for bill in found.values()]
+    rows = [
+        (name, *(item[kind] for kind in bills.COLUMNS), path)
+        for name, item, path in zip(found, counted, written, strict=True)
+    ]
+    console.table(("image", *bills.COLUMNS.values(), "file"), rows)
+    console.say(
+        "Debian: binary packages, as dpkg counts them; security notes are about the sources they are built from."
+    )
+    console.say("Java: libraries that the jars hold, of which a shaded one has several.")
+    for bill in found.values():
+        for path in bills.unnamed(bill):
+            console.warn(f"{path} does not say which library it is: listed by its checksum.")

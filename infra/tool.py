@@ -17,4 +17,5 @@ def command(settings: Settings, image: str, *mounts: str, user: str = "root") ->
     volumes = [f"--volume={mount}" for mount in mounts]
     labels = [f"--label={key}={value}" for key, value in settings.labels("tool").items()]
     run = ["docker", "run", "--rm", "--pull=never", "--interactive", "--network=none", f"--user={user}"]
-    return [*run, *labels, *volumes, image]
+    # What it prints is read here; the engine would write all of it into a log as well.
+    return [*run, "--log-driver=none", *labels, *volumes, image]

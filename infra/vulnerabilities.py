@@ -1,21 +1,21 @@
-"""Known vulnerabilities in what is locked and in the images' Debian packages: `nox -s audit`.
+"""Known vulnerabilities in what is locked, and in the images' Debian packages and jars: `nox -s audit`.
 
 `audit.toml` lists those that are known and accepted, each with a reason and a day on which somebody looks again.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from infra import console, locked, osv
+from infra import bills, console, locked, osv
 from infra.errors import EXPECTED, ConfigError, explained
 from infra.locked import Package
 from infra.osv import Finding
@@ -25,6 +25,7 @@ IGNORED = ROOT / "audit.toml"
 BILLS = ROOT / "artifacts/sbom"
 """Where `invoke sbom` writes; what is there is asked for as well."""
 KEYS = {"id", "package", "reason", "expires"}
+KINDS = {"pypi": "Python", "npm": "npm", "deb": "Debian sources", "maven": "Java"}
 LONGEST_DAYS = 366
 
 
@@ -90,14 +91,29 @@ def _problem(item: Mapping[str, Any], today: date) -> str:
     return f"{expires} is more than a year away" if (expires - today).days > LONGEST_DAYS else ""
 
 
-def in_bills(folder: Path = BILLS) -> list[Package]:
-    """Return the Debian packages of the bills of materials in a folder."""
+def in_bills(folder: Path) -> list[Package]:
+    """Return the packages of the bills in a folder that no lock has: Debian's by their sources, and Java's."""
     found = set()
-    for path in sorted(folder.glob("*.cdx.json")):
-        for item in json.loads(path.read_text("utf-8"))["components"]:
-            if item["purl"].startswith("pkg:deb/"):
-                found.add(Package("deb", item["name"], item["version"], path.name))
+    for path, bill in bills.read(folder):
+        for item in bill["components"]:
+            kind = bills.kind(item)
+            if kind == "deb":
+                found.add(Package("deb", *bills.source_package(item), path.name))
+            elif kind == "maven":
+                found.add(Package("maven", f"{item['group']}:{item['name']}", item["version"], path.name))
     return sorted(found)
+
+
+def tell_gaps(folder: Path) -> None:
+    """Say what is in the images, or may be, and was not asked for."""
+    read = list(bills.read(folder))
+    if not read:
+        console.warn(
+            "Only what is locked was asked for. `invoke sbom` lists the images' Debian packages and jars as well."
+        )
+    for path, bill in read:
+        for jar in bills.unnamed(bill):
+            console.warn(f"{path.name}: {jar} does not say which library it is, so nothing was asked for it.")
 
 
 def places(findings: Sequence[Finding], packages: Sequence[Package]) -> dict[str, list[str]]:
@@ -126,15 +142,22 @@ def report(findings: Sequence[Finding], packages: Sequence[Package], ignored: Se
         for purl, files in sorted(where.items()):
             console.say(f"{purl}: {', '.join(files)}")
     accepted = len(findings) - len(open_)
-    console.result(f"{len({item.purl for item in packages})} packages: {len(open_)} open, {accepted} accepted")
+    kinds = Counter(item.partition("/")[0].removeprefix("pkg:") for item in {item.purl for item in packages})
+    asked = ", ".join(f"{kinds[kind]} {name}" for kind, name in KINDS.items() if kinds[kind])
+    console.result(f"{kinds.total()} packages ({asked}): {len(open_)} open, {accepted} accepted")
     return not open_
 
 
-def main(environ: Mapping[str, str] = os.environ, today: date | None = None, ignored: Path = IGNORED) -> int:
+def main(
+    environ: Mapping[str, str] = os.environ,
+    today: date | None = None,
+    ignored: Path = IGNORED,
+    folder: Path = BILLS,
+) -> int:
     """Check everything; return the exit code."""
     try:
         accepted = read_ignored(ignored.read_text("utf-8"), today or datetime.now(UTC).date())
-        packages = locked.packages() + in_bills()
+        packages = locked.packages() + in_bills(folder)
         url = environ.get("OSV_URL", "").rstrip("/") or osv.PUBLIC
         with console.step(f"Asking {url} about {len({item.purl for item in packages})} packages"):
             found = osv.findings(url, packages)
@@ -142,6 +165,7 @@ def main(environ: Mapping[str, str] = os.environ, today: date | None = None, ign
         shown = explained(error)
         console.show_error(shown)
         return shown.exit_code
+    tell_gaps(folder)
     if report(found, packages, accepted):
         return 0
     console.say("Next: nox -s lock (or a newer base image), or audit.toml with a reason and a day.")

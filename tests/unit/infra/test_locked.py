@@ -46,7 +46,7 @@ def test_a_lock_of_npm_with_what_packages_bring_along() -> None:
 
 
 def test_versions_of_debian_are_quoted() -> None:
-    assert Package("deb", "libstdc++", "1:2~rc1+b3", "x").purl == "pkg:deb/debian/libstdc%2B%2B@1%3A2~rc1%2Bb3"
+    assert Package("deb", "libstdc++", "1:2~rc1+b3", "x").purl == "pkg:deb/debian/libstdc%2B%2B@1:2~rc1%2Bb3"
 
 
 @pytest.mark.parametrize("path", locked.files(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -28,6 +28,40 @@ def test_a_missing_program_is_named() -> None:
     assert "no-such-program-here: no such program" in caught.value.seen
 
 
+def test_more_than_the_memory_should_hold_is_read_as_it_comes() -> None:
+    with process.reading(["sh", "-c", "head -c 3000000 /dev/zero"], what="This failed.") as output:
+        assert output.read(10) == bytes(10)
+    # A reader may leave the rest: the program ends well nevertheless.
+
+
+@pytest.mark.parametrize("reader", ["patient", "confused"])
+def test_the_reason_of_the_program_counts_more_than_what_its_reader_makes_of_half_an_output(reader: str) -> None:
+    def read() -> None:
+        with process.reading(["sh", "-c", "echo half; echo the disk is full >&2; exit 3"], what="It failed.") as output:
+            assert output.read() == b"half\n"
+            if reader == "confused":
+                raise ValueError("only half")
+
+    with pytest.raises(DropsondeError, match="It failed") as raised:
+        read()
+    assert raised.value.seen == "the disk is full"
+
+
+def test_a_readers_own_problem_stays_its_own() -> None:
+    def read() -> None:
+        with process.reading(["sh", "-c", "head -c 3000000 /dev/zero"], what="It failed."):
+            raise ValueError("of the reader")
+
+    with pytest.raises(ValueError, match="of the reader"):
+        read()
+
+
+def test_a_missing_program_cannot_be_read_from() -> None:
+    with pytest.raises(DropsondeError) as raised, process.reading(["/nowhere/program"], what="It failed."):
+        pass
+    assert "/nowhere/program: no such program" in raised.value.seen
+
+
 def test_a_program_that_hangs_is_ended() -> None:
     with pytest.raises(DropsondeError) as caught:
         process.run([sys.executable, "-c", "input(); import time; time.sleep(60)"], what="w", text_in="\n", timeout=0.5)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from infra import locked, osv, sbom, vulnerabilities
+from infra import bills, locked, osv, vulnerabilities
 from infra.errors import ConfigError, DropsondeError
 from infra.locked import Package
 from tests.unit.infra.osv_service import Osv, serving
@@ -40,8 +39,9 @@ def knows_jupyterhub(service: Osv) -> None:
     service.knows("jupyterhub", hub_version(), "GHSA-aaaa", **more)
 
 
-def run(service: Osv, ignored: Path) -> int:
-    return vulnerabilities.main({"OSV_URL": f"{service.url}/"}, TODAY, ignored)
+def run(service: Osv, ignored: Path, folder: Path | None = None) -> int:
+    # By default no bills: this tree's may be there, or not.
+    return vulnerabilities.main({"OSV_URL": f"{service.url}/"}, TODAY, ignored, folder or ignored.parent / "none")
 
 
 @pytest.fixture
@@ -136,12 +136,64 @@ def test_long_answers_come_in_pages_and_withdrawn_entries_do_not_count(service: 
     assert [item.id for item in found] == ["X-0", "X-1", "X-2", "X-4"]
 
 
-def test_debians_packages_of_the_bills_are_asked_for_by_their_release(service: Osv, tmp_path: Path) -> None:
-    bill = sbom.document("hub", "1", [Package("deb", "openssl", "3.5.1-1", "hub"), Package("pypi", "a", "1", "hub")])
-    sbom.write({"hub": bill}, tmp_path)
-    packages = vulnerabilities.in_bills(tmp_path)
-    assert [item.name for item in packages] == ["openssl"]
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bill with packages of Debian, of Java, of Python, and a jar that does not say what it is."""
+    debian = {"arch": "amd64", "distro": "debian-13", "upstream": "openssl@3.5.1-1"}
+    bill = bills.document(
+        *("hub", "1"),
+        [
+            Package("deb", "libssl3t64", "3.5.1-1+b1", "hub", qualifiers=tuple(debian.items())),
+            Package("deb", "openssl", "3.5.1-1", "hub"),
+            Package("pypi", "a", "1", "hub"),
+            Package("maven", "org.apache.thrift:libthrift", "0.12.0", "hub", paths=("/opt/libthrift-0.12.0.jar",)),
+            Package("generic", "plain.jar", "", "hub", ("sha256:00",), paths=("/opt/plain.jar",)),
+        ],
+    )
+    bills.write({"hub": bill}, tmp_path / "sbom")
+    return tmp_path / "sbom"
+
+
+def test_debians_packages_of_the_bills_are_asked_for_by_source_and_release(service: Osv, folder: Path) -> None:
+    packages = [item for item in vulnerabilities.in_bills(folder) if item.kind == "deb"]
+    assert [(item.name, item.version) for item in packages] == [("openssl", "3.5.1-1")]
     service.knows("openssl", "3.5.1-1", "DSA-1")
     assert [item.id for item in osv.findings(service.url, packages)] == ["DSA-1"]
-    assert service.asked[0] == {"package": {"ecosystem": "Debian:13", "name": "openssl"}, "version": "3.5.1-1"}
-    assert json.loads((tmp_path / "hub.cdx.json").read_text())["bomFormat"] == "CycloneDX"
+    assert service.asked == [{"package": {"ecosystem": "Debian:13", "name": "openssl"}, "version": "3.5.1-1"}]
+
+
+def test_javas_libraries_of_the_bills_are_asked_for_by_their_name_in_maven(service: Osv, folder: Path) -> None:
+    packages = [item for item in vulnerabilities.in_bills(folder) if item.kind == "maven"]
+    events = [{"introduced": "0"}, {"fixed": "0.14.0"}]
+    ranges = [{"type": "ECOSYSTEM", "events": events}]
+    named = {"ecosystem": "Maven", "name": "org.apache.thrift:libthrift"}
+    affected = [
+        {"package": named, "ranges": ranges},
+        {"package": {**named, "name": "org.example:libthrift"}, "ranges": [{**ranges[0], "events": [{"fixed": "9"}]}]},
+    ]
+    service.knows("org.apache.thrift/libthrift", "0.12.0", "GHSA-g2fg", aliases=["CVE-2020-13949"], affected=affected)
+    (found,) = osv.findings(service.url, packages)
+    assert (found.package.name, found.id, found.fixed) == ("org.apache.thrift:libthrift", "GHSA-g2fg", ("0.14.0",))
+    assert service.asked == [{"package": {"purl": "pkg:maven/org.apache.thrift/libthrift@0.12.0"}}]
+
+
+def test_what_was_found_in_a_jar_fails_and_is_accepted_by_its_name_in_maven(
+    service: Osv, ignored: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.knows("org.apache.thrift/libthrift", "0.12.0", "GHSA-g2fg")
+    assert run(service, ignored, folder) == 1
+    told = "".join(capsys.readouterr())
+    for part in ("GHSA-g2fg", "hub.cdx.json", "1 Debian sources", "1 Java", "/opt/plain.jar does not say"):
+        assert part in told, part
+    named = ENTRY.replace("jupyterhub", "org.apache.thrift:libthrift").replace("CVE-2026-1", "GHSA-g2fg")
+    ignored.write_text(named)
+    assert run(service, ignored, folder) == 0
+
+
+def test_without_bills_it_says_what_was_not_asked_for(
+    service: Osv, ignored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(service, ignored, tmp_path) == 0
+    told = "".join(capsys.readouterr())
+    assert "Only what is locked" in told
+    assert "invoke sbom" in told
