@@ -75,7 +75,7 @@ def look(name: str, *, allow_dirty: bool) -> list[str]:
     digest = source.describe(allow_dirty=allow_dirty)
     planned = []
     if "openstack_cloud" in target.variables:
-        from infra import cloud_checks  # its library is only there once `deploy_tools.ensure` has been called
+        from infra import cloud_checks  # its library is only there once `inventory.read` has been called
 
         planned = cloud_checks.look(target.variables)
         if planned:

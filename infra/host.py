@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra import deploy_tools, inventory
+from infra import inventory
 from infra.errors import ConfigError, DropsondeError, UsageError
 from infra.inventory import Target
 
@@ -93,8 +93,7 @@ def connected(target: Target) -> Iterator[fabric.Connection]:
         DropsondeError: It cannot be reached, its key is not known or another one, or it lets us not in.
         ConfigError: A file that the inventory names is not there.
     """
-    deploy_tools.ensure()
-    import fabric
+    import fabric  # only there once `inventory.read` has been called
 
     _require_files(target)
     # The inventory alone says how: a laptop's ~/.ssh/config plays no part, its agent does.
@@ -228,11 +227,6 @@ def require_release(connection: fabric.Connection, target: Target) -> None:
     )
 
 
-def _target(name: str) -> Target:
-    deploy_tools.ensure()
-    return inventory.read(name)
-
-
 def run_verb(name: str, *arguments: str) -> int:
     """Run a verb of the current release on a host, with our terminal; return its exit code.
 
@@ -243,7 +237,7 @@ def run_verb(name: str, *arguments: str) -> int:
     Raises:
         DropsondeError: The host cannot be reached, or has no release.
     """
-    target = _target(name)
+    target = inventory.read(name)
     with connected(target) as connection:
         require_release(connection, target)
         terminal = os.environ.get("TERM", "") if sys.stdin is not None and sys.stdin.isatty() else ""
@@ -260,5 +254,5 @@ def shell(name: str, command: str = "") -> int:
     """
     if not command and not (sys.stdin is not None and sys.stdin.isatty()):
         raise UsageError("A shell needs a terminal.", next_step="invoke ssh --host NAME --command 'COMMAND'")
-    with connected(_target(name)) as connection:
+    with connected(inventory.read(name)) as connection:
         return _attached(connection, command or "exec ${SHELL:-sh} -l")

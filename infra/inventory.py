@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra import process
+from infra import deploy_tools, process
 from infra.errors import ConfigError, DropsondeError, UsageError
 from infra.settings import ROOT
 
@@ -109,7 +109,7 @@ def _known_hosts(text: str) -> Path:
 
 @functools.cache
 def read(name: str) -> Target:
-    """Return a host of the inventory.
+    """Return a host of the inventory, and make sure that what deploying needs is installed: all of it begins here.
 
     Raises:
         UsageError: There is no such host; names those that there are.
@@ -121,6 +121,7 @@ def read(name: str) -> Target:
             seen=f"no {HOSTS.relative_to(ROOT)}",
             next_step=f"cp {HOSTS.relative_to(ROOT)}.example {HOSTS.relative_to(ROOT)}, and write your hosts into it.",
         )
+    deploy_tools.ensure()
     listed = _ansible_inventory("--list")
     known = sorted(listed.get("_meta", {}).get("hostvars", {}))
     if name not in known:
@@ -155,7 +156,7 @@ def address(target: Target) -> str:
     """
     if target.address:
         return target.address
-    from infra import cloud  # its library is only there once `deploy_tools.ensure` has been called
+    from infra import cloud  # its library is only there once `read` has been called
 
     found = cloud.address(cloud.connect(str(target.variables["openstack_cloud"])), target.service)
     if not found:

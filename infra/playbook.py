@@ -256,7 +256,7 @@ def run(
     Raises:
         DropsondeError: A task failed, or Ansible did not run at all.
     """
-    import ansible_runner  # only there once `deploy_tools.ensure` has been called
+    import ansible_runner  # only there once `inventory.read` has been called
 
     progress = Progress()
     # ansible-playbook is beside our Python; PATH need not name that folder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Context, task
 
-from infra import console, deploy_tools
+from infra import console
 from infra import deploy as deploy_module
 from verbs.verb import YES, verb
 
@@ -24,7 +24,6 @@ HOST = {"host": "Name of the host in ansible/inventory/hosts.yml."}
 @verb
 def deploy(context: Context, host: str = "", plan: bool = False, allow_dirty: bool = False, yes: bool = False) -> None:
     """Let a host serve the committed tree with HTTPS: from nothing, or as the next release."""
-    deploy_tools.ensure()
     if plan or not yes:
         planned = deploy_module.look(host, allow_dirty=allow_dirty)
         for line in planned:
@@ -49,6 +48,5 @@ def deploy(context: Context, host: str = "", plan: bool = False, allow_dirty: bo
 @verb
 def teardown(context: Context, host: str = "", volumes: bool = False, yes: bool = False) -> None:
     """Take a service from its host, or its server from the cloud; people's data is kept."""
-    deploy_tools.ensure()
     if not deploy_module.teardown(host, volumes=volumes, yes=yes):
         console.done(f"Nothing to do: there is nothing of ours on {host}.")

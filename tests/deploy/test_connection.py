@@ -86,7 +86,6 @@ def _sshd(service: Stack, client: docker.DockerClient, tmp_path_factory: pytest.
 @pytest.fixture
 def sshd(_sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Sshd:
     """A host that answers, whose keys are known."""
-    monkeypatch.setattr(host.deploy_tools, "ensure", lambda: None)
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     _sshd.target.known_hosts.write_text(_sshd.known())
     return _sshd

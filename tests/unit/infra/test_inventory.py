@@ -21,6 +21,7 @@ def listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
     monkeypatch.setattr(inventory, "ROOT", tmp_path)
     monkeypatch.setattr(inventory, "HOSTS", file)
     monkeypatch.setattr(inventory, "_ansible_inventory", lambda *_: {"_meta": {"hostvars": hosts}})
+    monkeypatch.setattr(inventory.deploy_tools, "ensure", lambda: None)
     inventory.read.cache_clear()
     yield hosts
     inventory.read.cache_clear()
@@ -82,7 +83,7 @@ def test_an_unknown_host(listed: dict[str, dict[str, Any]], name: str) -> None:
     assert refused.value.next_step == "Name one: --host hub"
 
 
-def test_no_inventory(listed: dict[str, dict[str, Any]]) -> None:
+def test_no_inventory(listed: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     inventory.HOSTS.unlink()
     with pytest.raises(ConfigError) as refused:
         inventory.read("hub")
