@@ -67,12 +67,16 @@ def mirror(name: str, example: str) -> str:
 
 def load(addition: Path) -> None:
     """Read a file of hub/config.d; whatever it raises is a mistake in it, at the last of its lines that ran."""
+    name = str(addition)
     try:
-        load_subconfig(str(addition))  # noqa: F821
+        load_subconfig(name)  # noqa: F821
     except Exception as error:  # noqa: BLE001 - the file is the site's; it may raise anything
-        ran = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(addition)]
-        line = error.lineno if isinstance(error, SyntaxError) else ran[-1] if ran else 1
-        said = error.msg if isinstance(error, SyntaxError) else error
+        ran = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        own = isinstance(error, SyntaxError) and error.filename == name
+        line, said = (error.lineno, error.msg) if own else (ran[-1] if ran else 1, str(error))
+        for secret in secrets:
+            # A shorter one is no secret, and a part of many words.
+            said = said.replace(secret, "[secret]") if len(secret) > 3 else said
         stop(
             f"hub/config.d/{addition.name}:{line}: {type(error).__name__}: {said}",
             "Mend that line, or take the file away.",
@@ -80,7 +84,7 @@ def load(addition: Path) -> None:
 
 
 try:
-    private.load(os.environ)
+    secrets = private.load(os.environ)
 except (OSError, ValueError) as error:
     stop(f"The hub's private settings cannot be read: {error}", "Write them anew from hub/oauth.env: `invoke up`.")
 

@@ -32,7 +32,7 @@ FOREIGN = {
     "JUPYTERHUB_CRYPT_KEY": "put a new key before the old one, with ; between: the first one encrypts",
 }
 """What others give out, and how a new one is had."""
-PRIVATE_NAME = re.compile(r"(?!DACO_).*(TOKEN|SECRET|KEY|PASSWORD)")
+PRIVATE_NAME = re.compile(r"(?!DACO_).*(TOKEN|SECRET|KEY|PASSWORD).*")
 """What the site's own additions may call theirs in hub/oauth.env."""
 OWN = "write a new one there, then invoke reset; give it to whoever uses it"
 

@@ -222,8 +222,8 @@ def sign_in(settings: Settings) -> Check:
         return Check("sign-in", True, "anybody as anybody (DEV_MODE=1)")
     lacking = release_settings.missing(release_settings.read(ROOT))
     if not lacking:
-        return Check("sign-in", True, "its private settings are there")
-    remedy = "Write them into hub/oauth.env (hub/oauth.env.example shows how), or DEV_MODE=1 into .env to try the hub."
+        return Check("sign-in", True, "its settings are there")
+    remedy = "docs/signing-in.md says where each is from and goes; to try the hub without, write DEV_MODE=1 into .env."
     return Check("sign-in", False, f"missing: {', '.join(lacking)}", remedy)
 
 

@@ -24,9 +24,10 @@ from infra.locked import Package
 PROPERTIES = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.properties")
 POM = re.compile(r"META-INF/maven/[^/]+/[^/]+/pom\.xml")
 MANIFEST = "META-INF/MANIFEST.MF"
-FILE = re.compile(r"(?P<artifact>.+?)-(?P<version>\d.*)")
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
-"""What zipfile raises for a broken file; the last one also for a password and for an unknown compression."""
+# With one place only where the version can begin, and no classifier that would be read as part of it.
+FILE = re.compile(r"(?P<artifact>(?:(?!-\d).)+)-(?P<version>\d(?:(?!-\d|-sources|-javadoc|-tests).)*)")
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+"""What zipfile raises for a broken file; RuntimeError also for a password and for an unknown compression."""
 
 
 class Library(NamedTuple):
@@ -81,17 +82,18 @@ def read(content: bytes, path: str) -> Iterator[Jar]:
 
 
 def _library(properties: bytes) -> Library | None:
-    pairs = re.findall(r"^\s*(\w+)\s*[=:]\s*(.*?)\s*$", properties.decode(errors="replace"), re.MULTILINE)
+    pairs = re.findall(r"^[ \t]*(\w+)[ \t]*[=:][ \t]*(\S*)[ \t\r]*$", properties.decode(errors="replace"), re.MULTILINE)
     found = dict(pairs)
     group, artifact, version = (found.get(key, "") for key in ("groupId", "artifactId", "version"))
-    return Library(group, artifact, version) if group and artifact and version else None
+    # One that was never filled in names nothing.
+    return Library(group, artifact, version) if group and artifact and version and "$" not in version else None
 
 
 def _dependencies(pom: bytes) -> Iterator[tuple[str, str]]:
     """Yield (artifact, group) of a pom's dependencies, where they are no variables."""
     try:
         root = ElementTree.fromstring(pom)  # noqa: S314 - what we ship ourselves, locked by its checksum
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, ValueError, LookupError):  # the last two: an encoding that expat does not know
         return
     for entry in root.iterfind(".//{*}dependency"):
         group, artifact = ((entry.findtext(f"{{*}}{key}") or "").strip() for key in ("groupId", "artifactId"))

@@ -29,6 +29,7 @@ FILES = {".env": ".env", "oauth.env": PRIVATE, "hub-environment": ENVIRONMENT}
 """Files of `shared`, and where they are in a tree."""
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL")
 DACO = ("DACO_KEY", "DACO_SECRET", "DACO_TOKEN", "DACO_TOKEN_SECRET")
+UNREADABLE = "(a file that only the hub can read)"
 # Others are read by the hub from the file of their name in hub/secrets.
 PLACEHOLDER = re.compile(
     r"(change|replace)[-_ ]?(me|this|it)|your[-_ ].*|<.*>|x{3,}|todo|secret|password|example", re.I
@@ -125,18 +126,16 @@ def read(folder: Path) -> HubSettings:
     for name in (*OAUTH, *DACO):
         path = folder / SECRETS / name
         if not private.get(name) and path.is_file():
-            private[name] = path.read_text(errors="replace").strip()
+            # One that only the hub may read is there.
+            private[name] = path.read_text(errors="replace").strip() if os.access(path, os.R_OK) else UNREADABLE
     return HubSettings(values(ENVIRONMENT), private)
 
 
 def missing(hub: HubSettings) -> list[str]:
-    """Return the private settings without which nobody can sign in, by their names; pure."""
-    needed = OAUTH + (DACO if _asks_daco(hub) else ())
-    return [name for name in needed if not hub.private.get(name)]
-
-
-def _asks_daco(hub: HubSettings) -> bool:
-    return (hub.public.get("APPROVAL") or "daco") == "daco"
+    """Return the settings without which nobody can sign in, by their names; pure."""
+    given = {**hub.public, **{name: value for name, value in hub.private.items() if value}}
+    needed = OAUTH + (("DACO_URL", *DACO) if (given.get("APPROVAL") or "daco") == "daco" else ())
+    return [name for name in needed if not given.get(name)]
 
 
 def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
@@ -153,9 +152,11 @@ def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
     provider = hub.public.get("OAUTH_PROVIDER") or "google"
     if provider in {"dummy", "null", "default", "pam"}:
         found.append(f"OAUTH_PROVIDER={provider} proves nobody to be anybody: name a provider.")
-    if _asks_daco(hub) and not hub.public.get("DACO_URL"):
+    lacking = missing(hub)
+    if "DACO_URL" in lacking:
+        lacking.remove("DACO_URL")
         found.append("Missing in hub_environment: DACO_URL, or another APPROVAL.")
-    if lacking := missing(hub):
+    if lacking:
         found.append(f"Missing in oauth.env: {', '.join(lacking)}.")
     examples = [name for name, value in hub.private.items() if PLACEHOLDER.fullmatch(value)]
     if examples:

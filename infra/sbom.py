@@ -68,7 +68,7 @@ def of_archive(archive: IO[bytes], where: str) -> list[Package]:
     texts = {DPKG: "", OS: ""}
     with tarfile.open(fileobj=archive, mode="r|") as members:
         for member in members:
-            file = members.extractfile(member)
+            file = members.extractfile(member) if member.isfile() else None
             if file is None:
                 continue
             content, name = file.read(), member.name

@@ -13,11 +13,13 @@ from infra import compose, health, images
 from infra.errors import DropsondeError, UsageError
 from infra.settings import ROOT, Settings
 
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 1 << 16
+"""Bytes of a line that are held at a time: whoever writes it need not end it."""
 # ECMA-48: control sequences, the strings of terminals' commands, and single characters but line feed and tab.
 CONTROL = re.compile(
-    r"\x1b\[(?![\d;]*m)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
-    r"|\x1b(?!\[[\d;]*m)[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+    r"\x1b\[(?![0-9;]*m)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
+    r"|\x1b(?!\[[0-9;]*m)[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
 )
 
 
@@ -29,7 +31,10 @@ def readable(line: str, *, colours: bool) -> str:
         colours: Whether its colours stay.
     """
     shown = CONTROL.sub("", line)
-    return shown if colours else COLOUR.sub("", shown)
+    if not colours:
+        return COLOUR.sub("", shown)
+    # A colour ends with its line.
+    return re.sub(r"(\x1b\[.*?)(\n?)\Z", "\\1\x1b[0m\\2", shown, flags=re.DOTALL)
 
 
 def exec_command(container: str, command: str, *, terminal: bool) -> list[str]:
@@ -89,13 +94,16 @@ def _attached(command: Sequence[str]) -> int:
 
 def _filtered(command: Sequence[str], env: dict[str, str] | None = None) -> int:
     """Run a command, print its lines as they arrive, and return its exit code; 0 if the reader had enough."""
+    encoding = sys.stdout.encoding or "utf-8"
     with subprocess.Popen(
-        list(command), cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        list(command), cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
-        assert running.stdout is not None  # noqa: S101 - we asked for a pipe
+        output = running.stdout
+        assert output is not None  # noqa: S101 - we asked for a pipe
         try:
-            for line in running.stdout:
-                print(readable(line, colours=sys.stdout.isatty()), end="", flush=True)
+            for line in iter(lambda: output.readline(LONGEST), b""):
+                shown = readable(line.decode(errors="replace"), colours=sys.stdout.isatty())
+                print(shown.encode(encoding, "replace").decode(encoding), end="", flush=True)
         except (KeyboardInterrupt, BrokenPipeError):
             running.terminate()
             return 0

@@ -1,4 +1,4 @@
-"""Known vulnerabilities in what is locked, and in the images' Debian packages and jars: `nox -s audit`.
+"""Known vulnerabilities in what is locked, and in what the images hold: `nox -s audit`.
 
 `audit.toml` lists those that are known and accepted, each with a reason and a day on which somebody looks again.
 """
@@ -25,7 +25,7 @@ IGNORED = ROOT / "audit.toml"
 BILLS = ROOT / "artifacts/sbom"
 """Where `invoke sbom` writes; what is there is asked for as well."""
 KEYS = {"id", "package", "reason", "expires"}
-KINDS = {"pypi": "Python", "npm": "npm", "deb": "Debian sources", "maven": "Java"}
+KINDS = {"pypi": "Python", "npm": "npm", "deb": "Debian sources", "maven": "Java", "cran": "R"}
 LONGEST_DAYS = 366
 
 
@@ -92,7 +92,7 @@ def _problem(item: Mapping[str, Any], today: date) -> str:
 
 
 def in_bills(folder: Path) -> list[Package]:
-    """Return the packages of the bills in a folder that no lock has: Debian's by their sources, and Java's."""
+    """Return the packages of the bills in a folder, Debian's by their sources: what no lock has, and more."""
     found = set()
     for path, bill in bills.read(folder):
         for item in bill["components"]:
@@ -101,6 +101,8 @@ def in_bills(folder: Path) -> list[Package]:
                 found.add(Package("deb", *bills.source_package(item), path.name))
             elif kind == "maven":
                 found.add(Package("maven", f"{item['group']}:{item['name']}", item["version"], path.name))
+            elif kind in KINDS:
+                found.add(Package(kind, item["name"], item["version"], path.name))
     return sorted(found)
 
 
@@ -109,7 +111,7 @@ def tell_gaps(folder: Path) -> None:
     read = list(bills.read(folder))
     if not read:
         console.warn(
-            "Only what is locked was asked for. `invoke sbom` lists the images' Debian packages and jars as well."
+            "Only what is locked was asked for. `invoke sbom` lists the images' Debian packages, jars and R as well."
         )
     for path, bill in read:
         for jar in bills.unnamed(bill):

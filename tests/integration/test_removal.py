@@ -116,6 +116,13 @@ def test_clean_removes_ours_only_and_lists_it_first(
     assert all(item["whole"] for item in listed)
     assert "Nothing to do" in stack.invoke("up").stderr
     assert "Nothing to remove" in stack.invoke("clean").stderr
+    # Of what the tree would use again, --all names what no container and no science version uses now.
+    everything = fails(stack, "clean", "--all")
+    assert f"{stack.name}/hub-core:" in everything
+    used = [item["Image"] for item in client.api.containers(filters={"label": f"dropsonde.service={stack.name}"})]
+    assert len(used) >= 5
+    for name in (*used, *(item["notebook_image"] for item in listed), "container", "volume"):
+        assert f" {name} " not in f" {everything} "
 
 
 def test_down_keeps_all_data_and_asks_while_people_work(

@@ -44,10 +44,11 @@ class DiskHandler(BaseHandler):  # type: ignore[misc]  # jupyterhub has no types
 
 
 def let_starts_meet(handler: Any) -> None:
-    """Let whoever asks for a server that another request began to start a moment ago wait for that one.
+    """Leave whoever asks for a server to the start that another request began a moment ago.
 
-    JupyterHub 6.1 looks for a pending start before it asks the authenticator whether the session goes on, and again
-    after it. A start that began in between (two windows, a double click) made the later request fail with status 500.
+    JupyterHub 6.1 looks whether a server runs or starts before it asks the authenticator whether the session goes on.
+    Of two requests at once (two windows, a double click) the later one failed with status 500 then, or, if the other's
+    start had ended meanwhile, started the running server anew.
 
     Args:
         handler: JupyterHub's `BaseHandler`, which is changed.
@@ -55,11 +56,11 @@ def let_starts_meet(handler: Any) -> None:
     start = handler.spawn_single_user
 
     async def join(self: Any, user: Any, server_name: str = "", *rest: Any, **options: Any) -> None:
-        try:
+        # What takes its time; JupyterHub asks once for each user and request.
+        if self.authenticator.refresh_pre_spawn and await self.refresh_auth(user, force=True) is None:
+            raise web.HTTPError(403, f"auth has expired for {user.name}, login again")
+        spawner = user.spawners.get(server_name)
+        if spawner is None or not (spawner.ready or spawner.pending == "spawn"):
             await start(self, user, server_name, *rest, **options)
-        except RuntimeError:
-            spawner = user.spawners.get(server_name)
-            if spawner is None or spawner.pending != "spawn":
-                raise
 
     handler.spawn_single_user = join

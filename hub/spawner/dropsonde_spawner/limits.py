@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from sqlalchemy.orm import object_session
 from traitlets import Dict, Int, Unicode, default
 
 from . import failures
@@ -170,7 +171,7 @@ class LimitedSpawner(SpawnerSettings):
         self.user_options = {name: value for name, value in self.user_options.items() if name != CLEANUP}
         self.orm_spawner.user_options = self.user_options
         # Another request that ends while this one waits would take it back.
-        self.db.commit()
+        object_session(self.orm_spawner).commit()
         return chosen
 
     @property

@@ -170,7 +170,7 @@ def test_all_checks_run_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None
     ("dev_mode", "public", "lacking"),
     [
         (True, "", ""),
-        (False, "", "OAUTH_CALLBACK_URL, DACO_KEY, DACO_SECRET, DACO_TOKEN, DACO_TOKEN_SECRET"),
+        (False, "", "OAUTH_CALLBACK_URL, DACO_URL, DACO_KEY, DACO_SECRET, DACO_TOKEN, DACO_TOKEN_SECRET"),
         (False, "APPROVAL=list\n", "OAUTH_CALLBACK_URL"),
     ],
 )

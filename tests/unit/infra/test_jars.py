@@ -110,8 +110,15 @@ def test_a_shaded_jar_that_names_others_only_is_named_as_well() -> None:
         ("shims-0.9.45", jar()),
         ("without", jar(**{"META-INF/MANIFEST.MF": "Implementation-Vendor-Id: org.example\n"})),
         ("broken-1.0", b"no archive"),
+        # Two places where the version could begin; and what is no part of it.
+        ("shims-1.2-api-2.17.2", jar(**{"META-INF/MANIFEST.MF": "Implementation-Vendor-Id: org.example\n"})),
+        ("shims-1.2.17-sources", jar(**{"META-INF/MANIFEST.MF": "Implementation-Vendor-Id: org.example\n"})),
+        (
+            "unfilled-1.0",
+            jar(**{"META-INF/maven/g/a/pom.properties": "groupId=g\nartifactId=a\nversion=${project.version}\n"}),
+        ),
         ("half-1.0", jar(**properties("org.example", "half", "1.0"))[:-30]),
-        ("lacks-1.0", jar(**{"META-INF/maven/org.example/lacks/pom.properties": "groupId=org.example\nversion=\n"})),
+        ("lacks-1.0", jar(**{"META-INF/maven/g/lacks/pom.properties": "groupId=g\nartifactId=lacks\nversion=\nx=1\n"})),
     ],
 )
 def test_what_does_not_say_what_it_is_is_listed_by_its_checksum(name: str, content: bytes) -> None:
@@ -130,8 +137,12 @@ def test_two_possible_names_are_none() -> None:
     assert len(listed) == 2
 
 
-def test_a_broken_pom_asks_for_nothing_and_harms_nothing() -> None:
-    content = jar(**properties("org.example", "a", "1"), **{"META-INF/maven/org.example/a/pom.xml": "<project>&"})
+@pytest.mark.parametrize(
+    "pom_xml",
+    [b"<project>&", b'<?xml version="1.0" encoding="GB2312"?><project/>', b'<?xml version="1.0" encoding="x"?>'],
+)
+def test_a_broken_pom_asks_for_nothing_and_harms_nothing(pom_xml: bytes) -> None:
+    content = jar(**properties("org.example", "a", "1"), **{"META-INF/maven/org.example/a/pom.xml": pom_xml})
     assert names(**{"a-1": content}) == ["pkg:maven/org.example/a@1"]
 
 

@@ -109,3 +109,24 @@ def test_a_refusal_says_all_that_is_wrong_and_no_secret(place: Place) -> None:
     for part in ("DEV_MODE=1", "DACO_KEY", "OAUTH_CLIENT_ID", "mode 644"):
         assert part in caught.value.seen
     assert "topsecret1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("public", "private", "lacking"),
+    [
+        ({"APPROVAL": "list"}, PRIVATE, []),
+        # The hub takes each from either file, the private one first.
+        ({"APPROVAL": "daco"} | PRIVATE, {"APPROVAL": "none"}, []),
+        ({"DACO_URL": "https://daco.example.org"}, PRIVATE, list(release_settings.DACO)),
+        ({}, PRIVATE | dict.fromkeys(release_settings.DACO, "x"), ["DACO_URL"]),
+        ({"APPROVAL": "none"}, PRIVATE | {"OAUTH_CLIENT_ID": ""}, ["OAUTH_CLIENT_ID"]),
+    ],
+)
+def test_what_signing_in_lacks(public: dict[str, str], private: dict[str, str], lacking: list[str]) -> None:
+    assert release_settings.missing(HubSettings(public, private)) == lacking
+
+
+def test_a_secret_that_only_the_hub_may_read_is_there(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.folder / "hub/secrets/OAUTH_CLIENT_SECRET").write_text("b")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert "OAUTH_CLIENT_SECRET" not in release_settings.missing(release_settings.read(place.folder))

@@ -169,7 +169,7 @@ def make_spawner(engine: FakeEngine, db: Any, monkeypatch: pytest.MonkeyPatch) -
         }
         config = Config({"DropsondeSpawner": given})
         user = SimpleNamespace(name=name, orm_user=record, settings={})
-        spawner = DropsondeSpawner(user=user, orm_spawner=stored, config=config, db=db)
+        spawner = DropsondeSpawner(user=user, orm_spawner=stored, config=config)
         spawner.load_state(stored.state or {})
         spawner.port = port
         return spawner
