@@ -18,14 +18,16 @@ from tests.integration.people import Counter, People, Person
 from tests.integration.tree import Tree
 from tests.integration.verbs import fails, running, wait_until
 
+# What a file of hub/config.d says, what the reader sees of it, and the exit code: JupyterHub's own is 1.
 WRONG_CONFIGURATIONS = {
-    "a syntax error": ("c.JupyterHub.log_level =\n", "hub/config.d/50-wrong.py:1: SyntaxError: invalid syntax"),
-    "a wrong type": ("c.JupyterHub.concurrent_spawn_limit = 'many'\n", "concurrent_spawn_limit"),
+    "a syntax error": ("c.JupyterHub.log_level =\n", "hub/config.d/50-wrong.py:1: SyntaxError: invalid syntax", 78),
+    "a wrong type": ("c.JupyterHub.concurrent_spawn_limit = 'many'\n", "concurrent_spawn_limit", 1),
     "an exception": (
         "def look():\n    raise RuntimeError('the site is closed')\n\n\nlook()\n",
         "hub/config.d/50-wrong.py:2: RuntimeError: the site is closed",
+        78,
     ),
-    "a class that is not there": ("c.JupyterHub.spawner_class = 'no_such_package.Spawner'\n", "no_such_package"),
+    "a class that is not there": ("c.JupyterHub.spawner_class = 'no_such_package.Spawner'\n", "no_such_package", 1),
 }
 
 
@@ -67,10 +69,10 @@ def test_no_message_and_no_websocket_is_lost(stack: Stack, client: docker.Docker
 
 @pytest.mark.parametrize("wrong", WRONG_CONFIGURATIONS)
 def test_wrong_configuration_leaves_the_old_hub_serving(copy: Tree, client: docker.DockerClient, wrong: str) -> None:
-    text, shown = WRONG_CONFIGURATIONS[wrong]
+    text, shown, code = WRONG_CONFIGURATIONS[wrong]
     before = hub_ids(copy, client)
     with copy.edited("hub/config.d/50-wrong.py", text):
-        error = fails(copy, "reset")
+        error = fails(copy, "reset", code=code)
     assert shown in error
     assert "keeps serving" in error
     assert "Traceback" not in error
