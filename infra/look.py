@@ -35,6 +35,7 @@ class Difference:
         here: Its content in the repository, None if there is none.
         there: Its content there, None if there is none.
         kind: `TO_PULL`, `OURS` or `BOTH`.
+        shared_as: Its path below share/; empty for a file of the hub.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Difference:
     here: bytes | None
     there: bytes | None
     kind: str
+    shared_as: str = ""
 
     @property
     def file(self) -> str:
@@ -66,12 +68,40 @@ class Difference:
             sizes = [console.size(len(item)) if item is not None else "none" for item in (self.here, self.there)]
             return [f"Binary {self.file}: {sizes[0]} here, {sizes[1]} in {self.place}"]
         before, after = (str(text).splitlines() for text in texts)
-        return list(difflib.unified_diff(before, after, self.file, f"{self.place}/{self.path}", lineterm=""))
+        return list(difflib.unified_diff(before, after, self.file, self.origin, lineterm=""))
 
     @property
     def place(self) -> str:
         """Where the other file is, for people."""
         return "share" if self.source == "share" else "the hub"
+
+    @property
+    def origin(self) -> str:
+        """Which file the other one is, for people."""
+        return f"{self.place}/{self.shared_as or self.path}"
+
+
+@dataclass(frozen=True)
+class Unplaced:
+    """A file of share/ of which nobody can say where it belongs.
+
+    Attributes:
+        name: Its path below share/.
+        places: Where in share/ it would be understood.
+    """
+
+    name: str
+    places: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """Its path from the project's folder."""
+        return f"share/{self.name}"
+
+    @property
+    def advice(self) -> str:
+        """Where to put it, a sentence."""
+        return f"Move it to {' or '.join(self.places)}: share/ is read like {SHOWN}."
 
 
 def _text(content: bytes | None) -> str | None:
@@ -93,7 +123,9 @@ def kind_of(here: bytes | None, there: bytes | None, committed: bytes | None, so
     return OURS if there == committed and source == "hub" else BOTH
 
 
-def compare(here: Files, there: Files, committed: Files | None, source: str) -> list[Difference]:
+def compare(
+    here: Files, there: Files, committed: Files | None, source: str, shared_as: Mapping[str, str] | None = None
+) -> list[Difference]:
     """Return what differs between the repository and another place.
 
     Args:
@@ -101,13 +133,14 @@ def compare(here: Files, there: Files, committed: Files | None, source: str) -> 
         there: The other place's. A hub has all of them, so that a missing one is a difference; share/ has some.
         committed: Those of the last commit; None where nobody knows: then every file may have been changed here.
         source: "hub" or "share".
+        shared_as: For files of share/ their paths there, by where they belong.
     """
     found = []
     for path in sorted(here.keys() | there.keys()) if source == "hub" else sorted(there):
         ours, theirs = here.get(path), there.get(path)
         if ours != theirs:
             kind = BOTH if committed is None else kind_of(ours, theirs, committed.get(path), source)
-            found.append(Difference(path, source, ours, theirs, kind))
+            found.append(Difference(path, source, ours, theirs, kind, (shared_as or {}).get(path, "")))
     return found
 
 
@@ -123,6 +156,13 @@ def place_for(name: str, known: Iterable[str]) -> str:
         return name
     same = [item for item in known if PurePosixPath(item).name == name]
     return same[0] if len(path.parts) == 1 and len(same) == 1 else ""
+
+
+def unplaced(name: str, known: Iterable[str]) -> Unplaced:
+    """Return a file of share/ for which `place_for` knows no place, with the places that it may be meant for."""
+    last = PurePosixPath(name).name
+    same = [item for item in known if PurePosixPath(item).name == last]
+    return Unplaced(name, tuple(f"share/{item}" for item in same or (f"templates/{last}", f"static/{last}")))
 
 
 def chosen(found: Sequence[Difference], wanted: Sequence[str]) -> list[Difference]:
@@ -153,7 +193,8 @@ def fits(item: Difference, name: str) -> bool:
     """Return whether a reader who wrote a name means this file."""
     plain = name.removeprefix("./").rstrip("/")
     if plain.startswith("share/"):
-        return item.source == "share" and (item.path == plain[6:] or PurePosixPath(item.path).name == plain[6:])
+        names = {item.shared_as, item.path, PurePosixPath(item.path).name}
+        return item.source == "share" and plain[6:] in names
     return plain in {item.file, item.path} or ("/" not in plain and PurePosixPath(item.path).name == plain)
 
 

@@ -10,7 +10,7 @@ import docker
 
 from infra import console, look, look_sources, look_stock
 from infra.errors import DropsondeError, UsageError
-from infra.look import OURS, TO_PULL, Difference
+from infra.look import OURS, TO_PULL, Difference, Unplaced
 from infra.look_check import check
 from infra.look_stock import StockEdit
 from infra.settings import Settings
@@ -23,12 +23,12 @@ class Seen:
     Attributes:
         differences: Files of ours, in the hub and in share/.
         stock: JupyterHub's own templates that were edited in the container.
-        unplaced: Files of share/ that fit nowhere.
+        unplaced: Files of share/ of which nobody can say where they belong.
     """
 
     differences: tuple[Difference, ...] = ()
     stock: tuple[StockEdit, ...] = ()
-    unplaced: tuple[str, ...] = ()
+    unplaced: tuple[Unplaced, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ def observe(client: docker.DockerClient, settings: Settings) -> Seen:
         DropsondeError: No hub is running.
     """
     here, committed = look_sources.here(), look_sources.committed()
-    shared, unplaced = look_sources.of_share(here)
+    shared = look_sources.of_share(here)
     differences = look.compare(here, look_sources.of_hub(client, settings), committed, "hub")
     if not look_sources.may_be_edited(client, settings):
         # Nobody can change an image: what differs was changed here since it was built.
         differences = [replace(item, kind=OURS) for item in differences]
-    differences += look.compare(here, shared, committed, "share")
-    return Seen(tuple(differences), tuple(look_stock.edits(client, settings)), tuple(unplaced))
+    differences += look.compare(here, shared.files, committed, "share", shared.names)
+    return Seen(tuple(differences), tuple(look_stock.edits(client, settings)), tuple(shared.unplaced))
 
 
 def plan(seen: Seen, wanted: Sequence[str]) -> PullPlan:
@@ -70,7 +70,8 @@ def plan(seen: Seen, wanted: Sequence[str]) -> PullPlan:
         wanted: The files that a reader named; none for all that were changed there.
 
     Raises:
-        UsageError: A name fits nothing or several files, is JupyterHub's own page, or leads out of www_custom/hub.
+        UsageError: A name fits nothing or several files, is JupyterHub's own page or a file of share/ that fits
+            nowhere, or leads out of www_custom/hub.
     """
     for name in wanted:
         stock = [item for item in seen.stock if name.rstrip("/").rpartition("/")[2] == item.name]
@@ -81,6 +82,9 @@ def plan(seen: Seen, wanted: Sequence[str]) -> PullPlan:
                 seen=stock[0].diff,
                 next_step=stock[0].advice,
             )
+        lost = [item for item in seen.unplaced if name.removeprefix("./") in {item.file, item.name}]
+        if lost and not ours:
+            raise UsageError(f"Where {lost[0].file} belongs cannot be said.", next_step=lost[0].advice)
     picked = look.chosen(seen.differences, wanted)
     missing = [item for item in picked if item.there is None]
     if missing:
@@ -126,6 +130,8 @@ def pull(client: docker.DockerClient, settings: Settings, wanted: Sequence[str],
         console.say(f"{item.file} was changed here only: left alone.")
     for edit in seen.stock if not wanted else ():
         console.warn(f"JupyterHub's own {edit.name} was edited in the hub. {edit.advice}")
+    for lost in seen.unplaced if not wanted else ():
+        console.warn(f"Where {lost.file} belongs cannot be said: left alone. {lost.advice}")
     if not planned.writes:
         return False
     if planned.risky:
@@ -149,7 +155,7 @@ def show(seen: Seen, *, as_json: bool) -> None:
             {
                 "differences": [item.record() for item in seen.differences],
                 "stock": [edit.record() for edit in seen.stock],
-                "unplaced": [f"share/{name}" for name in seen.unplaced],
+                "unplaced": [item.file for item in seen.unplaced],
             }
         )
         return
@@ -162,5 +168,5 @@ def show(seen: Seen, *, as_json: bool) -> None:
         console.result("\n" + "\n".join(item.lines()))
     for edit in seen.stock:
         console.result(f"\n{edit.diff}\nThis is JupyterHub's own page. {edit.advice}")
-    for name in seen.unplaced:
-        console.result(f"\nshare/{name} fits nowhere: put it into share/templates or share/static.")
+    for lost in seen.unplaced:
+        console.result(f"\nWhere {lost.file} belongs cannot be said. {lost.advice}")

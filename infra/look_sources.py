@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import docker
@@ -12,7 +13,7 @@ import docker.errors
 
 from infra import console, health, process
 from infra.errors import DropsondeError
-from infra.look import CUSTOM, LARGEST, SHOWN, Files, place_for
+from infra.look import CUSTOM, LARGEST, SHOWN, Files, Unplaced, place_for, unplaced
 from infra.settings import ROOT, Settings
 
 IN_HUB = "/srv/jupyterhub/www_custom"
@@ -94,17 +95,31 @@ def may_be_edited(client: docker.DockerClient, settings: Settings) -> bool:
     return any(mount["Destination"] == IN_HUB for mount in mounts)
 
 
-def of_share(known: Files, folder: Path = ROOT / "share") -> tuple[dict[str, bytes], list[str]]:
-    """Return the files of share/ by where they belong, and the names of those of which that cannot be said."""
-    placed: dict[str, bytes] = {}
-    others: list[str] = []
+@dataclass(frozen=True)
+class Shared:
+    """What lies in share/.
+
+    Attributes:
+        files: The files by where they belong.
+        names: Their paths below share/, by where they belong.
+        unplaced: Those of which that cannot be said.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    unplaced: list[Unplaced] = field(default_factory=list)
+
+
+def of_share(known: Files, folder: Path = ROOT / "share") -> Shared:
+    """Return what lies in share/, judged by the paths that there are below www_custom/hub."""
+    found = Shared()
     for name, content in of_folder(folder).items():
         path = place_for(name, known)
         if path:
-            placed[path] = content
+            found.files[path], found.names[path] = content, name
         else:
-            others.append(name)
-    return placed, others
+            found.unplaced.append(unplaced(name, known))
+    return found
 
 
 def archive_of(files: Files) -> bytes:

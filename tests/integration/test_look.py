@@ -209,7 +209,9 @@ def test_files_of_share_are_found_and_brought(versioned: Tree) -> None:
     listed = json.loads(versioned.invoke("look.diff", "--json").stdout)
     files = ["www_custom/hub/static/new.png", "www_custom/hub/templates/logout.html"]
     assert [(item["file"], item["source"]) for item in listed["differences"]] == [(name, "share") for name in files]
-    assert "+{% block main %}" in versioned.invoke("look.diff").stdout
+    shown = versioned.invoke("look.diff").stdout
+    assert "+++ share/logout.html" in shown
+    assert "+{% block main %}" in shown
     # An own change that no commit holds is not lost without a word.
     logout = versioned.folder / files[1]
     mine = logout.read_text() + "{# mine #}\n"

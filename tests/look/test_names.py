@@ -23,12 +23,11 @@ def test_a_name_is_a_text(live: Tree, opened: OPEN, kind: str) -> None:
     viewer.sign_in(live.url, name)
     for path in ("home", "token", "no-such-page"):
         viewer.visit(f"{live.url}/hub/{path}")
-        if path != "no-such-page":  # JupyterHub's error pages name nobody
-            expect(viewer.page.locator("#login_widget span").first).to_have_text(name)
-            # Nothing around it is turned round.
-            assert viewer.page.locator("#login_widget span").first.evaluate(
-                "node => getComputedStyle(node).unicodeBidi"
-            ) in {"isolate", "plaintext"}
+        shown = viewer.page.locator("#login_widget span").first
+        expect(shown).to_have_text(name)
+        expect(viewer.page.locator("#logout")).to_be_visible()
+        # Nothing around it is turned round.
+        assert shown.evaluate("node => getComputedStyle(node).unicodeBidi") in {"isolate", "plaintext"}
         assert viewer.page.evaluate("window.jhdata.user ?? ''") == name
         assert viewer.overflow() <= 0
     viewer.visit(f"{live.url}/hub/home")

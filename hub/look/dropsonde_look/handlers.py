@@ -79,6 +79,12 @@ class PageHandler(FramedHandler):
             self.set_header("Content-Security-Policy", self.policy_in_frame)
         self.finish(pages.render(self.settings["jinja2_env_sync"], state, common, CUSTOM / "static"))
 
+    def head(self, name: str) -> None:
+        """Answer with the state's own status: by it the proxy's page sees whether it may go."""
+        if name not in states.STATES:
+            raise web.HTTPError(404)
+        self.set_status(states.STATES[name].status)
+
 
 class ProgressHandler(FramedHandler):
     """`GET look/progress/N`: what a start sends up to its Nth stage, and no more."""

@@ -77,7 +77,10 @@ def sign_in_error(reason: str, *, outage: bool = False) -> Values:
 def spawn_error(shown: PageError) -> Values:
     """Return the same for a start that failed at once."""
     html = shown.jupyterhub_html_message
-    return error(shown.status_code, shown.jupyterhub_message, exception=shown, html=html)
+    # As JupyterHub adds it to each start that failed; ours is to leave it out.
+    again = "You can try restarting your server from the <a href='/hub/home'>home page</a>."
+    more = {"extra_error_html": again}
+    return error(shown.status_code, shown.jupyterhub_message, exception=shown, html=html, **more)
 
 
 def not_running(shown: PageError | None = None) -> Values:

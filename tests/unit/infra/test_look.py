@@ -14,7 +14,7 @@ import pytest
 
 from infra import look, look_pull, look_sources, look_stock, settings
 from infra.errors import UsageError
-from infra.look import BOTH, OURS, TO_PULL, Difference
+from infra.look import BOTH, OURS, TO_PULL, Difference, Unplaced
 from infra.look_pull import Seen
 from infra.look_stock import StockEdit
 
@@ -93,7 +93,25 @@ def test_where_a_file_of_share_belongs(name: str, expected: str) -> None:
 
 
 def test_a_name_that_two_files_have_belongs_nowhere() -> None:
-    assert look.place_for("a.html", {"templates/a.html": b"", "templates/parts/a.html": b""}) == ""
+    known = {"templates/a.html": b"", "templates/parts/a.html": b""}
+    assert look.place_for("a.html", known) == ""
+    assert look.unplaced("a.html", known).places == ("share/templates/a.html", "share/templates/parts/a.html")
+
+
+def test_a_file_of_share_keeps_its_name_and_one_that_fits_nowhere_is_told_its_places(tmp_path: Path) -> None:
+    for name in ("home.html", "static/new.png", "backup/home.html", "notes.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"new\n")
+    shared = look_sources.of_share(KNOWN, tmp_path)
+    assert shared.names == {"templates/home.html": "home.html", "static/new.png": "static/new.png"}
+    assert shared.files.keys() == shared.names.keys()
+    [lost, new] = shared.unplaced
+    assert (lost.file, lost.places) == ("share/backup/home.html", ("share/templates/home.html",))
+    assert (new.file, new.places) == ("share/notes.html", ("share/templates/notes.html", "share/static/notes.html"))
+    _, found = look.compare(KNOWN, shared.files, KNOWN, "share", shared.names)
+    assert found.lines()[:2] == ["--- www_custom/hub/templates/home.html", "+++ share/home.html"]
+    # As look.diff shows it.
+    assert look.fits(found, "share/home.html")
 
 
 # -- What is read ------------------------------------------------------------------------------------------------------
@@ -161,7 +179,7 @@ def test_what_an_image_has_was_never_changed_there(
     for name, found in (("here", committed), ("committed", committed)):
         monkeypatch.setattr(look_sources, name, lambda found=found: found)
     monkeypatch.setattr(look_sources, "of_hub", lambda *_: {"templates/home.html": b"older"})
-    monkeypatch.setattr(look_sources, "of_share", lambda _here: ({}, []))
+    monkeypatch.setattr(look_sources, "of_share", lambda _here: look_sources.Shared())
     monkeypatch.setattr(look_stock, "edits", lambda *_: [])
     [found] = look_pull.observe(client, SETTINGS).differences  # type: ignore[arg-type]
     assert found.kind == kind
@@ -208,6 +226,25 @@ def test_a_name_that_fits_two_files_is_refused() -> None:
         look_pull.plan(Seen((difference("a/x.html"), difference("b/x.html"))), ["x.html"])
 
 
+@pytest.mark.parametrize("name", ["share/www/home.html", "./share/www/home.html", "www/home.html"])
+def test_a_file_of_share_that_fits_nowhere_is_refused_with_where_it_belongs(name: str) -> None:
+    seen = Seen(unplaced=(look.unplaced("www/home.html", KNOWN),))
+    with pytest.raises(UsageError, match=r"share/www/home\.html") as caught:
+        look_pull.plan(seen, [name])
+    assert "share/templates/home.html" in caught.value.next_step
+
+
+def test_with_nothing_to_bring_a_file_of_share_that_fits_nowhere_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = Seen(unplaced=(look.unplaced("www/home.html", KNOWN),))
+    monkeypatch.setattr(look_pull, "observe", lambda *_: seen)
+    assert not look_pull.pull(None, SETTINGS, [], yes=True)  # type: ignore[arg-type]
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert "share/www/home.html" in told
+    assert "Move it to share/templates/home.html" in told
+
+
 def test_what_is_gone_there_cannot_be_brought() -> None:
     with pytest.raises(UsageError, match="nothing to bring"):
         look_pull.plan(Seen((difference(there=None),)), ["home.html"])
@@ -248,10 +285,13 @@ def test_files_are_written_whole_also_into_new_folders(tmp_path: Path, monkeypat
 def test_what_differs_is_printed_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:
     look_pull.show(Seen(), as_json=False)
     assert "Nothing differs" in capsys.readouterr().out
-    seen = Seen((difference(),), (StockEdit("home.html", ("main",), "-a"),), ("what.txt",))
+    seen = Seen(
+        (difference(),), (StockEdit("home.html", ("main",), "-a"),), (Unplaced("what.txt", ("share/static/what.txt",)),)
+    )
     look_pull.show(seen, as_json=False)
     shown = capsys.readouterr().out
-    assert all(part in shown for part in ("changed there", "+new", "{% block main %}", "share/what.txt"))
+    parts = ("changed there", "+new", "{% block main %}", "share/what.txt", "share/static/what.txt")
+    assert all(part in shown for part in parts)
     look_pull.show(seen, as_json=True)
     listed = json.loads(capsys.readouterr().out)
     assert listed["differences"][0]["file"] == "www_custom/hub/templates/home.html"

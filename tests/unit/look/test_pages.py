@@ -60,6 +60,22 @@ def test_names_are_shown_as_names(custom: Path, name: str) -> None:
     assert (RIGHT_TO_LEFT in page) is (name == "home-right-to-left")
 
 
+def test_an_errors_page_says_who_is_signed_in_and_of_a_start_only_what_helps(custom: Path) -> None:
+    made_by = templates.environment(custom / "templates")
+    common = values.common(lambda path, **_: path, dev_mode=True, brand=Brand(), approval_contact="")
+    common["site_announcement"] = lambda: None
+    shown = {
+        name: pages.render(made_by, states.STATES[name], common, custom / "static")
+        for name in ("error-403", "error-404", "spawn-failed-at-once", "spawn-not-approved", "denied")
+    }
+    assert {name for name, page in shown.items() if 'id="logout"' not in page} == {"denied"}
+    assert all('id="login"' not in page for page in shown.values())
+    assert "The disk of this machine is full." in shown["spawn-failed-at-once"]
+    again = states.STATES["spawn-failed-at-once"].values["extra_error_html"]
+    assert again not in shown["spawn-failed-at-once"]
+    assert again not in shown["spawn-not-approved"]
+
+
 def test_about_an_approval_its_own_people_are_asked(custom: Path) -> None:
     made_by = templates.environment(custom / "templates")
     brand = Brand(contact="it@example.org")
