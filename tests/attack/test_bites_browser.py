@@ -29,12 +29,15 @@ from tests.attack.test_browser import (
     frame,
     inject,
     open_file,
+    open_notebook,
+    send_notebook,
     toss,
     with_known_token,
 )
-from tests.attack.test_web import with_token
+from tests.attack.test_web import SESSION, set_by, with_token
 from tests.e2e.person import wait_for_program
 from tests.integration.verbs import wait_until
+from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
 from tests.signin.researcher import Researcher
 
@@ -126,6 +129,13 @@ def test_same_site_tokens_hold_alone(enter_without: Enter, elsewhere: Elsewhere,
         assert not succeeds(victim, elsewhere, getattr(elsewhere, place), forgery, alice), forgery
 
 
+def test_same_site_a_cookie_without_it_is_noticed(enter_without: Enter, site: Site, arrive: Arrive) -> None:
+    enter_without(NO_SAME_SITE)
+    cookies = set_by(arrive("cookies").sign_in())
+    assert {cookie["samesite"] for cookie in cookies.values()} == {"None"}
+    assert SESSION in cookies
+
+
 # -- Without tokens against forgery ------------------------------------------------------------------------------------
 
 
@@ -190,14 +200,24 @@ def test_policy_a_click_on_another_page_stops_the_server(
     wait_until("the server is stopped", lambda: not has_server(alice))
 
 
+def stolen(elsewhere: Elsewhere) -> str:
+    """Wait until the attacker has a token, and return it."""
+    wait_until("the attacker has the token", lambda: elsewhere.told("token"))
+    (token,) = elsewhere.told("token")
+    return token
+
+
+def is_alices(token: str, alice: Insider) -> bool:
+    """Return whether the hub takes whoever has this token for her."""
+    return bool(with_token(alice, token, "GET", "/hub/api/user").json().get("name") == alice.user_name)
+
+
 @pytest.mark.parametrize("way", INJECTED)
 def test_policy_a_script_in_the_hubs_page_steals_a_token(
     enter_without: Enter, elsewhere: Elsewhere, alice: Insider, way: str
 ) -> None:
     inject(enter_without(NO_POLICY), elsewhere, way, alice)
-    wait_until("the attacker has the token", lambda: elsewhere.told("token"))
-    (token,) = elsewhere.told("token")
-    assert with_token(alice, token, "GET", "/hub/api/user").json()["name"] == alice.user_name
+    assert is_alices(stolen(elsewhere), alice)
 
 
 def test_policy_same_site_keeps_the_user_out_of_another_sites_frame(
@@ -214,12 +234,23 @@ def test_policy_and_same_site_a_click_on_another_site_stops_the_server(
     wait_until("the server is stopped", lambda: not has_server(alice))
 
 
-# -- Without the sandbox of files --------------------------------------------------------------------------------------
+# -- Without what Jupyter does about files -----------------------------------------------------------------------------
 
 NO_SANDBOX = """
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 AuthenticatedFileHandler.content_security_policy = property(lambda self: "")
 """
+
+
+def test_trust_a_notebook_that_the_victim_signed_steals_a_token(
+    enter_without: Enter, elsewhere: Elsewhere, alice: Insider
+) -> None:
+    victim = enter_without()
+    send_notebook(elsewhere, alice)
+    trusted = alice.run("jupyter", "trust", "sent.ipynb")
+    assert trusted.code == 0, trusted.output
+    open_notebook(victim)
+    assert is_alices(stolen(elsewhere), alice)
 
 
 def test_sandbox_a_page_among_the_files_steals_a_token(
@@ -232,8 +263,7 @@ def test_sandbox_a_page_among_the_files_steals_a_token(
     alice.start()
     try:
         open_file(victim, elsewhere, alice)
-        (token,) = elsewhere.told("token")
-        assert with_token(alice, token, "GET", "/hub/api/user").json()["name"] == alice.user_name
+        assert is_alices(stolen(elsewhere), alice)
         assert "tossed" in [item.get("value") for item in victim.page.context.cookies()]
     finally:
         alice.run(f"rm {config}")

