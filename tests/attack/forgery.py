@@ -74,17 +74,17 @@ def succeeds(browser: Researcher, elsewhere: Elsewhere, place: str, forgery: For
     """Let the victim's browser open the page; return whether the hub did what the request asks for."""
     if forgery.starts and victim.is_running():
         victim.stop()
-    before = _state(browser, forgery, victim)
+    before = _state(forgery, victim)
     read = open_page(browser, elsewhere, place, forgery, victim)
     if forgery is READ:
         return victim.user_name in read
-    changed = _state(browser, forgery, victim) != before
+    changed = _state(forgery, victim) != before
     if changed and forgery.starts:
         wait_until("the server runs", victim.is_running)
     return changed
 
 
-def _state(browser: Researcher, forgery: Forgery, victim: Insider) -> Any:
+def _state(forgery: Forgery, victim: Insider) -> Any:
     """Return what the request would change."""
     if forgery is LOG_OUT:
         return sessions(victim)
