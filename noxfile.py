@@ -188,7 +188,7 @@ def signin(session: nox.Session) -> None:
 @nox.session
 def attack(session: nox.Session) -> None:
     """Each line of SECURITY.md's threat model as an attack on the production stack."""
-    _with_engine(session)
+    _with_browser(session)
     _pytest(session, "tests/attack", group="e2e")
 
 

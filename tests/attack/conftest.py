@@ -1,4 +1,7 @@
-"""What the attacks share: the production stack with a real sign-in, two people in it, and a hub that was taken over."""
+"""What the attacks share: the production stack with a real sign-in, two people in it, and a hub that was taken over.
+
+And a browser, with an attacker's web site that it may come to.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,14 @@ import httpx
 import pytest
 
 from tests.attack.attacker import HijackedHub, Insider
+from tests.attack.elsewhere import Elsewhere
 from tests.attack.watch import Watch
+from tests.attack.window import Window, open_window
 from tests.conftest import describe
+from tests.e2e.hub import Hub
 from tests.signin.conftest import _site, arrive, pytest_configure, site  # noqa: F401 - fixtures and a marker
 from tests.signin.hubsite import Site
+from tests.signin.researcher import Researcher
 
 
 def _insider(where: Site, name: str) -> Iterator[Insider]:
@@ -63,12 +70,51 @@ def watch(bob: Insider) -> Callable[[str], Watch]:
     return lambda attack: Watch(bob, attack)
 
 
+# -- A browser ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def _window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Window]:
+    with open_window(tmp_path_factory.mktemp("browser")) as window:
+        yield window
+
+
+@pytest.fixture
+def window(_window: Window) -> Window:
+    """A victim's browser that has been nowhere yet."""
+    _window.forget()
+    return _window
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    """The attacker's web site."""
+    there = Elsewhere()
+    yield there
+    there.close()
+
+
+@pytest.fixture
+def enter(window: Window, site: Site, alice: Insider) -> Callable[[], Researcher]:  # noqa: F811
+    """Lets alice sign in with it."""
+
+    def entering() -> Researcher:
+        victim = Researcher(window.page(), Hub(site.tree, site.client), alice.name, alice.subject)
+        victim.sign_in()
+        return victim
+
+    return entering
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Add logs of the containers to the report of a failed attack."""
     outcome: Any = yield
     report = outcome.get_result()
-    where = getattr(item, "funcargs", {}).get("site")
+    fixtures = getattr(item, "funcargs", {})
+    where = fixtures.get("site")
     if report.failed and where:
         with suppress(docker.errors.DockerException):
             report.sections.append(("containers", describe(where.name)))
+    if report.failed and "window" in fixtures:
+        report.sections.append(("browser", "\n".join(fixtures["window"].complaints)))

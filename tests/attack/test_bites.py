@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,29 @@ from tests.attack.test_bombs import FILL, FORK, LOG_FLOOD, LOGS, MB, MEMORY, PID
 from tests.signin.hubsite import Site
 
 
-@pytest.fixture(scope="module")
-def unlimited(_site: Site) -> Iterator[Any]:
-    """A container of the notebooks' image as the engine makes it when nobody asks for limits; no network either."""
-    container = _site.client.containers.run(
-        images.tags(_site.tree.settings)["notebook"],
+@contextmanager
+def running(site: Site, **options: Any) -> Iterator[Any]:
+    """A container of the notebooks' image with these options of the engine's only; no network either."""
+    container = site.client.containers.run(
+        images.tags(site.tree.settings)["notebook"],
         ["sleep", "600"],
         network_mode="none",
-        labels={"dropsonde.service": _site.name, "dropsonde.kind": "test"},
+        labels={"dropsonde.service": site.name, "dropsonde.kind": "test"},
         detach=True,
         log_config={"type": "json-file"},
+        **options,
     )
-    yield container
-    container.remove(force=True)
+    try:
+        yield container
+    finally:
+        container.remove(force=True)
+
+
+@pytest.fixture(scope="module")
+def unlimited(_site: Site) -> Iterator[Any]:
+    """A container as the engine makes it when nobody asks for limits."""
+    with running(_site) as container:
+        yield container
 
 
 def python(container: Any, code: str) -> Any:
@@ -59,12 +70,29 @@ def test_a_log_without_a_limit(unlimited: Any) -> None:
     assert file.stat().st_size > LOGS + MB
 
 
-ROOT_BY_FILE = "cp /usr/bin/id /tmp/id && chmod u+s /tmp/id"
+def who_a_setuid_program_is(container: Any) -> int:
+    """Return the user that a program of root's in /tmp is, with its bit set, when somebody else starts it."""
+    assert container.exec_run(["sh", "-c", "cp /usr/bin/id /tmp/id && chmod u+s /tmp/id"], user="0")[0] == 0
+    return int(container.exec_run(["/tmp/id", "-u"], user="1000").output)
 
 
 def test_new_privileges_a_setuid_program_makes_root(unlimited: Any) -> None:
-    assert unlimited.exec_run(["sh", "-c", ROOT_BY_FILE], user="0")[0] == 0
-    assert unlimited.exec_run(["/tmp/id", "-u"], user="1000").output.strip() == b"0"
+    assert who_a_setuid_program_is(unlimited) == 0
+
+
+@pytest.mark.parametrize(
+    ("layers", "user"),
+    [
+        ({"security_opt": ["no-new-privileges:true"]}, 1000),
+        ({"tmpfs": {"/tmp": "exec,nosuid"}}, 1000),
+        ({"security_opt": ["no-new-privileges:true"], "tmpfs": {"/tmp": "exec,suid"}}, 1000),
+        ({"tmpfs": {"/tmp": "exec,suid"}}, 0),
+    ],
+    ids=["no new privileges", "nosuid", "no new privileges on a suid /tmp", "neither"],
+)
+def test_no_new_privileges_and_nosuid_hold_alone(site: Site, layers: dict[str, Any], user: int) -> None:
+    with running(site, **layers) as container:
+        assert who_a_setuid_program_is(container) == user
 
 
 def test_capabilities_root_gives_files_away(unlimited: Any) -> None:

@@ -10,9 +10,11 @@ import pytest
 from tests.attack.attacker import HijackedHub, Insider
 from tests.attack.test_web import (
     ELSEWHERE,
+    GUESSES,
     SAYS_IT_IS_OTHERS,
     SESSION,
     ask_for_code,
+    guess,
     old_session,
     server_token,
     small_token,
@@ -103,3 +105,16 @@ def test_days_an_old_session_goes_on(site: Site, hub: HijackedHub, arrive: Arriv
 def test_addresses_a_server_is_whoever_it_says(alice: Insider) -> None:
     answers = alice.python(SAYS_IT_IS_OTHERS).output.split()
     assert answers[:12] == ["302"] * 12
+
+
+NO_LIMIT = """
+from dropsonde_web import limits
+limits.install(0)
+"""
+
+
+def test_limit_the_last_guess_is_answered_like_the_first(site: Site) -> None:
+    with site.tree.edited("hub/config.d/99-open.py", NO_LIMIT):
+        site.tree.invoke("reset")
+        answers = guess(site.url, "192.0.2.9", GUESSES)
+    assert [answer.status_code for answer in answers] == [302] * GUESSES

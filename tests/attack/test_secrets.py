@@ -63,15 +63,19 @@ def exposed(secrets: dict[str, str], places: dict[str, str]) -> list[str]:
     )
 
 
+def told_of(items: list[Any]) -> dict[str, str]:
+    """Return what `docker inspect` and `docker logs` say of containers."""
+    places = {f"container {item.name}": json.dumps(item.attrs) for item in items}
+    return places | {f"log of {item.name}": item.logs().decode(errors="replace") for item in items}
+
+
 def test_the_engine_tells_no_secret(site: Site, hub: HijackedHub, alice: Insider) -> None:
     """What `docker inspect`, `docker history`, `docker logs` and `docker volume inspect` say."""
-    secrets = secrets_of(site, hub) | {"token of a server": server_token(alice)}
-    places: dict[str, str] = {}
-    for item in containers(site):
-        own = item.name == alice.container.name
-        text = json.dumps(item.attrs)
-        places[f"container {item.name}"] = text.replace(secrets["token of a server"], "") if own else text
-        places[f"log of {item.name}"] = item.logs().decode(errors="replace")
+    token = server_token(alice)
+    secrets = secrets_of(site, hub) | {"token of a server": token}
+    places = told_of(containers(site))
+    own = f"container {alice.container.name}"
+    places[own] = places[own].replace(token, "")
     for image in site.client.images.list(filters={"label": f"dropsonde.service={site.name}"}):
         places[f"image {image.tags}"] = json.dumps(image.attrs) + json.dumps(image.history())
     for volume in site.client.volumes.list(filters={"label": f"dropsonde.service={site.name}"}):
@@ -80,43 +84,54 @@ def test_the_engine_tells_no_secret(site: Site, hub: HijackedHub, alice: Insider
     assert exposed(secrets, places) == []
 
 
+def processes(items: list[Any]) -> dict[str, str]:
+    """Return the command lines in containers, and those on the host."""
+    told = [(item.name, item.top(ps_args="axww -o pid,args")) for item in items]
+    places = {f"processes of {name}": json.dumps(listed) for name, listed in told}
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
+    return places | {"processes of the host": b"\n".join(lines).replace(b"\0", b" ").decode(errors="replace")}
+
+
 def test_no_process_list_shows_a_secret(site: Site, hub: HijackedHub, alice: Insider) -> None:
     secrets = secrets_of(site, hub) | {"token of a server": server_token(alice)}
-    told = [(item.name, item.top(ps_args="axww -o pid,args")) for item in containers(site)]
-    places = {f"processes of {name}": json.dumps(processes) for name, processes in told}
-    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
-    places["processes of the host"] = b"\n".join(lines).replace(b"\0", b" ").decode(errors="replace")
+    places = processes(containers(site))
     assert "configurable-http-proxy" in json.dumps(places), "the search sees processes"
     assert exposed(secrets, places) == []
+
+
+def found_from_inside(person: Insider) -> dict[str, str]:
+    """Return what somebody finds in a notebook."""
+    read = "env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; mount; cat /run/secrets/* 2>&1"
+    own = "grep -rsa . ~ /tmp /run /srv /mnt 2>/dev/null | head -c 20000000"
+    return {"environment and processes": person.run(read).output, "files": person.run(own).output}
 
 
 def test_a_notebook_holds_no_secret_but_its_own_token(
     site: Site, hub: HijackedHub, alice: Insider, bob: Insider
 ) -> None:
-    read = "env; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr '\\0' '\\n'; mount; cat /run/secrets/* 2>&1"
-    own = "grep -rsa . ~ /tmp /run /srv /mnt 2>/dev/null | head -c 20000000"
-    places = {"environment and processes": alice.run(read).output, "files": alice.run(own).output}
+    places = found_from_inside(alice)
     assert server_token(alice) in places["environment and processes"]
     assert exposed(secrets_of(site, hub) | {"token of another server": server_token(bob)}, places) == []
 
 
+def in_layers(tag: str, secrets: dict[str, str]) -> set[str]:
+    """Return which secrets are in an image's layers as `docker save` gives them: also in what a later one removes."""
+    found = set()
+    with subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE) as saving:
+        assert saving.stdout is not None
+        before = b""
+        while block := saving.stdout.read(1 << 22):
+            window = before + block
+            found |= {name for name, value in secrets.items() if value.encode() in window}
+            before = block[-256:]
+    assert saving.returncode == 0
+    return found
+
+
 def test_images_hold_no_secret_in_any_layer(site: Site, hub: HijackedHub) -> None:
-    """Each layer of our own images, as `docker save` gives it: a file that a later step removed is still there."""
-    values = [value.encode() for value in secrets_of(site, hub).values()]
-    tags = [
-        tag
-        for kind in ("hub", "proxy")
-        for tag in [site.tree.containers(site.client, kind)[0].attrs["Config"]["Image"]]
-    ]
-    for tag in tags:
-        with subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE) as saving:
-            assert saving.stdout is not None
-            before = b""
-            while block := saving.stdout.read(1 << 22):
-                window = before + block
-                assert not [value for value in values if value in window], tag
-                before = block[-256:]
-        assert saving.returncode == 0
+    for kind in ("hub", "proxy"):
+        tag = site.tree.containers(site.client, kind)[0].attrs["Config"]["Image"]
+        assert in_layers(tag, secrets_of(site, hub)) == set(), tag
 
 
 def server_token(of: Insider) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
+from pathlib import Path
 
 import docker
 import httpx
 import pytest
 
 from infra import base
+from tests.attack.front import Front, FrontForBrowsers
+from tests.attack.window import Window, open_window
 from tests.conftest import Stack
+from tests.e2e.hub import Hub
+from tests.e2e.person import Person as BrowserUser
 from tests.integration.people import Person
 from tests.integration.tree import Tree, base_of, make_tree
 from tests.support.sweep import sweep
@@ -29,30 +34,12 @@ print(json.dumps({it: create_signed_value(secret, it, identity).decode() for it 
 """
 
 
-class Front(httpx.BaseTransport):
-    """Stands where the TLS front stands: every name of the hub leads to its port on this machine."""
-
-    def __init__(self, port: int) -> None:
-        self._port, self._inner = port, httpx.HTTPTransport()
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on as the front does."""
-        assert request.url.host == HOST or request.url.host.endswith(f".{HOST}"), request.url
-        assert request.url.scheme == "https"
-        headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
-        headers += [(b"Host", request.url.netloc), (b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-For", b"192.0.2.1")]
-        inside = request.url.copy_with(scheme="http", host="127.0.0.1", port=self._port)
-        return self._inner.handle_request(
-            httpx.Request(request.method, inside, headers=headers, stream=request.stream, extensions=request.extensions)
-        )
-
-
 class Guest(Person):
     """Somebody who comes by the hub's own address."""
 
     def __init__(self, tree: Tree, name: str) -> None:
         super().__init__(URL, name)
-        self.http = httpx.Client(base_url=URL, transport=Front(tree.port), follow_redirects=True, timeout=120)
+        self.http = httpx.Client(base_url=URL, transport=Front(HOST, tree.port), follow_redirects=True, timeout=120)
         self.http.event_hooks["request"] = [self._with_cookies_of_a_browser]
         self.home = f"https://{name}.{HOST}{self.path}"
 
@@ -157,6 +144,77 @@ def test_a_cookie_that_a_server_tosses_onto_the_hub_is_none(
         headers = {"Cookie": f"{name}={signed[name]}"}
         answer = stranger.get(f"{URL}/hub/home", headers=headers, follow_redirects=False)
         assert answer.status_code == status, name
+
+
+# -- In a browser ------------------------------------------------------------------------------------------------------
+
+LOGIN = "jupyterhub-hub-login"
+NO_HOST_PREFIX = "c.JupyterHub.cookie_host_prefix_enabled = False\n"
+TOSS = """([name, value, path]) => {
+    document.cookie = `${name}=${value}; Domain=DOMAIN; Path=${path}; Secure`;
+}""".replace("DOMAIN", HOST)
+
+
+class ByName(Hub):
+    """A hub to whom people come by its name."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return URL
+
+
+@pytest.fixture
+def window(tree: Tree, tmp_path: Path) -> Iterator[Window]:
+    """A victim's browser that comes by the front."""
+    front = FrontForBrowsers(Front(HOST, tree.port), HOST, tmp_path / "front.pem")
+    names = [f"MAP {name} 127.0.0.1:{front.port}" for name in (HOST, f"*.{HOST}")]
+    with open_window(tmp_path, *names, ignore_https_errors=True) as opened:
+        yield opened
+    front.close()
+
+
+def toss_session(window: Window, tree: Tree, client: docker.DockerClient, of: Guest) -> tuple[str, set[str]]:
+    """Let bob open a page of alice's server that plants her own session.
+
+    Returns:
+        Whom the hub takes bob for then, and the names of the cookies for all hosts that his browser has.
+    """
+    victim = BrowserUser(window.page(), ByName(tree, client), "bob")
+    victim.sign_in()
+    (session,) = [item for item in of.http.cookies.jar if item.name.endswith(LOGIN)]
+    # Without a sign-in, and of her server's origin: what a program of hers in its place would show.
+    victim.page.goto(f"{of.home}/api")
+    for name in (LOGIN, f"__Host-{LOGIN}"):
+        for path in ("/", "/hub/", "/hub/home"):
+            victim.page.evaluate(TOSS, [name, (session.value or "").strip('"'), path])
+    planted = {item["name"] for item in victim.page.context.cookies() if item["domain"] == f".{HOST}"}
+    victim.visit("/hub/home")
+    return str(victim.page.evaluate("window.jhdata.user")), planted
+
+
+def test_a_browser_keeps_no_session_that_a_server_tosses_onto_the_hub(
+    window: Window, tree: Tree, client: docker.DockerClient, alice: Guest
+) -> None:
+    user, planted = toss_session(window, tree, client, alice)
+    assert user == "bob"
+    assert LOGIN in planted, "the browser takes what it may take"
+    assert f"__Host-{LOGIN}" not in planted
+
+
+def test_host_prefix_without_it_a_server_changes_who_its_visitor_is(
+    window: Window, tree: Tree, client: docker.DockerClient, alice: Guest
+) -> None:
+    with tree.edited("hub/config.d/99-open.py", NO_HOST_PREFIX):
+        tree.invoke("reset")
+        again = Guest(tree, alice.name)
+        again.login()
+        user, _ = toss_session(window, tree, client, again)
+    tree.invoke("reset")
+    assert user == "alice"
+
+
+# -- Settings ----------------------------------------------------------------------------------------------------------
 
 
 def test_only_the_own_servers_pages_may_read_the_hubs_notices(alice: Guest) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from http.cookies import Morsel, SimpleCookie
 from urllib.parse import quote
 
 import httpx
@@ -20,6 +21,7 @@ from tests.support.kernel import Kernel
 
 REFUSED = {401, 403, 404}
 SESSION = "jupyterhub-hub-login"
+GUESSES = 400
 ELSEWHERE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 """What a browser says of a request that another site's page makes."""
 
@@ -217,12 +219,18 @@ def test_pages_tell_browsers_what_is_allowed(alice: Insider) -> None:
 def test_cookies_are_for_their_place_and_for_no_program(site: Site, arrive: Arrive) -> None:
     visitor = arrive("cookies")
     answer = visitor.sign_in()
-    set_here = {line.partition("=")[0]: line for line in answer.headers.get_list("Set-Cookie")}
-    login = set_here[SESSION]
-    assert "HttpOnly" in login
-    assert "Path=/hub/" in login
-    for name, line in set_here.items():
-        assert "SameSite=Lax" in line or "expires=" in line.lower(), f"{name}: {line}"
+    cookies = set_by(answer)
+    login = cookies[SESSION]
+    assert (login["httponly"], login["path"]) == (True, "/hub/")
+    assert {name: cookie["samesite"] for name, cookie in cookies.items()} == dict.fromkeys(cookies, "Lax")
+
+
+def set_by(answer: httpx.Response) -> dict[str, Morsel[str]]:
+    """Return the cookies that an answer sets, and not those that it deletes."""
+    found: SimpleCookie = SimpleCookie()
+    for line in answer.headers.get_list("Set-Cookie"):
+        found.load(line)
+    return {name: cookie for name, cookie in found.items() if cookie.value}
 
 
 def old_session(hub: HijackedHub, visitor: Visitor) -> tuple[str, str]:
@@ -252,6 +260,19 @@ def test_a_session_ends_after_its_days_whatever_the_browser_keeps(site: Site, hu
 # -- Much, and large ---------------------------------------------------------------------------------------------------
 
 
+def guess(url: str, address: str, number: int) -> list[httpx.Response]:
+    """Begin to sign in so often, from one address; return the hub's answers."""
+    with httpx.Client(trust_env=False, timeout=60, headers={"X-Forwarded-For": address}) as http:
+        return [http.get(f"{url}/hub/oauth_login") for _ in range(number)]
+
+
+def test_guessing_comes_to_an_end(site: Site) -> None:
+    """With the limit as it is shipped, 120 a minute."""
+    answers = [answer.status_code for answer in guess(site.url, "192.0.2.9", GUESSES)]
+    assert answers[:100] == [302] * 100
+    assert 429 in answers
+
+
 @pytest.fixture
 def strict(site: Site) -> Iterator[Site]:
     """A hub that takes ten sign-ins of one address a minute."""
@@ -260,14 +281,11 @@ def strict(site: Site) -> Iterator[Site]:
 
 
 def test_sign_ins_of_one_address_are_limited_and_nobody_else_notices(strict: Site, alice: Insider) -> None:
-    def ask(**headers: str) -> httpx.Response:
-        return httpx.get(f"{strict.url}/hub/oauth_login", headers=headers, timeout=60, trust_env=False)
-
-    answers = [ask(**{"X-Forwarded-For": "192.0.2.7"}) for _ in range(12)]
+    answers = guess(strict.url, "192.0.2.7", 12)
     assert [answer.status_code for answer in answers] == [302] * 10 + [429] * 2
     assert int(answers[-1].headers["Retry-After"]) >= 1
     assert "Too many sign-ins" in answers[-1].text
-    assert ask(**{"X-Forwarded-For": "192.0.2.8"}).status_code == 302
+    assert guess(strict.url, "192.0.2.8", 1)[0].status_code == 302
     assert httpx.get(f"{strict.url}/hub/health", trust_env=False).status_code == 200
     assert alice.user(), "who is signed in is not limited"
 

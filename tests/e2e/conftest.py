@@ -99,18 +99,27 @@ def path_of(url: str) -> str:
     return urlsplit(url).path
 
 
-@pytest.fixture(scope="package")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, without a window."""
+def launch_options(folder: Path, *more: str) -> dict[str, Any]:
+    """Return how Playwright is to start Chromium, without a window.
+
+    Args:
+        folder: An empty one, for what starts it.
+        more: Further arguments of Chromium.
+    """
     path = browsers.find(settings.load().browser)
     if not path:
         pytest.fail("There is no Chromium that runs. `nox -s e2e` installs one; BROWSER names one that you have.")
     # Chromium's own sandbox needs what root in a container does not have.
-    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    arguments = [*ARGUMENTS, *more, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     expect.set_options(timeout=PATIENCE)
+    return {"executable_path": write_launcher(folder / "chromium", path), "args": arguments}
+
+
+@pytest.fixture(scope="package")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, without a window."""
     with sync_playwright() as playwright:
-        launcher = write_launcher(tmp_path_factory.mktemp("browser") / "chromium", path)
-        running = playwright.chromium.launch(executable_path=launcher, args=arguments)
+        running = playwright.chromium.launch(**launch_options(tmp_path_factory.mktemp("browser")))
         yield running
         running.close()
 
