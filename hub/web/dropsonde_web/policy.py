@@ -45,12 +45,13 @@ class Nonces(Extension):
         return SCRIPT.sub(NONCED, source)
 
 
-def page_policy(nonce: str, report: str, subdomains: str = "") -> str:
+def page_policy(nonce: str, subdomains: str = "") -> str:
     """Return the policy of a page.
+
+    Nothing is to be reported to the hub: JupyterHub answers reports with 403, since they have no XSRF token.
 
     Args:
         nonce: That of its scripts.
-        report: The address to which browsers report what they did not allow.
         subdomains: The hub's address where servers have host names below it: forms may lead there by a redirect.
     """
     parts = urlsplit(subdomains)
@@ -66,7 +67,6 @@ def page_policy(nonce: str, report: str, subdomains: str = "") -> str:
         "frame-ancestors": "'none'",
         "base-uri": "'none'",
         "object-src": "'none'",
-        "report-uri": report,
     }
     return "; ".join(f"{name} {value}" for name, value in directives.items())
 
@@ -85,7 +85,7 @@ def install() -> None:
         return {**STOCK(handler), "csp_nonce": nonce_of(handler)}
 
     def policy(handler: Any) -> str:
-        return page_policy(nonce_of(handler), handler.csp_report_uri, handler.subdomain_host)
+        return page_policy(nonce_of(handler), handler.subdomain_host)
 
     BaseHandler.template_namespace = property(namespace)
     BaseHandler.content_security_policy = property(policy)
