@@ -70,6 +70,14 @@ def watch(bob: Insider) -> Callable[[str], Watch]:
     return lambda attack: Watch(bob, attack)
 
 
+@pytest.fixture(scope="module")
+def others(request: pytest.FixtureRequest, _site: Site, _bob: Insider) -> Iterator[Watch]:  # noqa: F811
+    """What checks that the hub and bob's server answer while all attacks of a module go on, which is its ATTACK."""
+    _site.configure()
+    with Watch(_bob.ensure_running(), request.module.ATTACK) as watching:
+        yield watching
+
+
 # -- A browser ---------------------------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
+
 from tests.attack.attacker import HijackedHub, Insider
 from tests.attack.watch import Watch
+
+ATTACK = "tools of root"
+pytestmark = pytest.mark.usefixtures("others")
 
 
 def status(of: Insider) -> dict[str, str]:

@@ -23,6 +23,8 @@ import pytest
 from tests.attack.attacker import HijackedHub, Insider
 from tests.signin.hubsite import Site
 
+ATTACK = "a hijacked hub at its guard"
+pytestmark = pytest.mark.usefixtures("others")
 ENGINE = "/var/run/docker.sock"
 NAME = "mallory"
 LONGEST = 1 << 20
@@ -69,6 +71,24 @@ print(json.dumps(received.decode("latin-1")))
 """
 
 
+# Begins 10,000 requests without ending one, and says how many of them it holds at the same time.
+HOLD = """
+import json, os, resource, socket
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+held = []
+while len(held) < 10000:
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+    try:
+        one.send(b"POST /v1.45")
+    except OSError:
+        pass  # It was ended at once.
+    held.append(one)
+print(json.dumps(len(held)))
+"""
+
+
 @dataclass(frozen=True)
 class Mallory:
     """The attacker in the hub, with an honest request to begin with.
@@ -104,6 +124,17 @@ class Mallory:
         """What came of the attacks: containers of the attacker's name."""
         named = {"name": f"^/{self.name}$"}
         return list(self.client.containers.list(all=True, filters=named, ignore_removed=True))
+
+    @property
+    def guard(self) -> Any:
+        """The guard's container, as the engine sees it now."""
+        (found,) = self.site.tree.containers(self.client, "guard")
+        return found
+
+    @property
+    def log(self) -> str:
+        """The last lines that the guard has logged."""
+        return str(self.guard.logs(tail=20).decode())
 
     def create(self, body: dict[str, Any] | str, *headers: str) -> bytes:
         """Return a request for a container."""
@@ -416,6 +447,7 @@ def test_no_other_call_is_carried_out(
     status, received = mallory.asks(request)
     assert status == 403, received
     assert json.loads(received.partition("\r\n\r\n")[2])["message"]
+    assert f"Refused to uid 1000: {method} {target}: " in mallory.log
     assert _at_the_engine(request)[0] == bites, "the engine itself understands the request"
 
 
@@ -481,23 +513,11 @@ def test_nothing_is_smuggled_behind_a_request(mallory: Mallory, other: Any, firs
 
 
 def test_ten_thousand_connections_do_not_end_the_guard(mallory: Mallory, alice: Insider) -> None:
-    told = mallory.hub.ask(
-        "import json, os, socket\n"
-        "held = []\n"
-        "for number in range(10000):\n"
-        "    one = socket.socket(socket.AF_UNIX)\n"
-        "    one.settimeout(2)\n"
-        "    try:\n"
-        "        one.connect(os.environ['DOCKER_HOST'].removeprefix('unix://'))\n"
-        "        one.send(b'POST /v1.45')\n"
-        "    except OSError:\n"
-        "        one.close()\n"
-        "        continue\n"
-        "    held = [*held[-500:], one]\n"
-        "print(json.dumps(len(held)))"
-    )
-    assert told > 0
+    before = mallory.guard.attrs["State"]
+    assert mallory.hub.ask(HOLD) == 10_000
+    assert "Refused to uid 1000: more than 512 connections" in mallory.log
     assert mallory.asks(_request("GET", f"/v1.45/containers/{alice.container.id}/json"))[0] == 200
+    assert mallory.guard.attrs["State"]["StartedAt"] == before["StartedAt"]
 
 
 # -- Read back ---------------------------------------------------------------------------------------------------------

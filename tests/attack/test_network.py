@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import psutil
@@ -18,20 +21,31 @@ from infra import images, network
 from infra.network import Wanted
 from infra.settings import Settings
 from tests.attack.attacker import HijackedHub, Insider
-from tests.attack.world import FURTHER_METADATA, METADATA, PORT, PRIVATE, PUBLIC, World
+from tests.attack.watch import Watch
+from tests.attack.world import ECHO, FURTHER_METADATA, METADATA, PORT, PRIVATE, PUBLIC, World
 from tests.conftest import Stack
 from tests.integration.tree import base_of
 from tests.integration.verbs import wait_until
 from tests.signin.hubsite import Site
 
+ATTACK = "the network"
+pytestmark = pytest.mark.usefixtures("others")
 Target = tuple[str, int]
-NOTEBOOK, HUB, PROXY, PROXY_API = 8888, 8081, 8000, 8001
-# A refusal comes from the target itself: that was reached as well.
+NOTEBOOK, HUB, PROXY, PROXY_API, ECHO_PORT = 8888, 8081, 8000, 8001, 9997
+# A refusal comes from the target itself: that was reached as well. A datagram is expected back.
 KNOCK = """
 import concurrent.futures, json, socket, sys
-def knock(target):
+def tcp(target):
+    socket.create_connection(target, timeout=2.5).close()
+def udp(target):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.settimeout(2.5)
+        one.connect(target)
+        one.send(b"?")
+        one.recv(1)
+def reaches(target):
     try:
-        socket.create_connection(target, timeout=2.5).close()
+        globals()[sys.argv[2]](target)
     except ConnectionRefusedError:
         pass
     except OSError:
@@ -39,13 +53,13 @@ def knock(target):
     return True
 targets = [tuple(target) for target in json.loads(sys.argv[1])]
 with concurrent.futures.ThreadPoolExecutor(64) as pool:
-    print(json.dumps([target for target, reached in zip(targets, pool.map(knock, targets)) if reached]))
+    print(json.dumps([target for target, reached in zip(targets, pool.map(reaches, targets)) if reached]))
 """
 
 
-def reached(who: Insider, targets: Iterable[Target]) -> set[Target]:
-    """Return those of the addresses and TCP ports that somebody reaches from their container."""
-    ran = who.run("python3", "-c", KNOCK, json.dumps(sorted(targets)))
+def reached(who: Insider, targets: Iterable[Target], by: str = "tcp") -> set[Target]:
+    """Return those of the addresses and ports that somebody reaches from their container, by tcp or udp."""
+    ran = who.run("python3", "-c", KNOCK, json.dumps(sorted(targets)), by)
     assert ran.code == 0, ran.output
     return {(address, port) for address, port in json.loads(ran.output)}
 
@@ -90,6 +104,29 @@ def machine() -> Iterator[set[Target]]:
         yield {(address, port) for address in own_addresses()}
 
 
+@pytest.fixture
+def datagrams(bob: Insider, world: World) -> Iterator[set[Target]]:
+    """Who answers datagrams and must not be reached: programs of bob, of the host and around the machine."""
+    here = [(address, ECHO_PORT) for address in own_addresses()]
+    there = [(bob.address, ECHO_PORT)]
+    bob.container.exec_run(["python3", "-c", ECHO, str(ECHO_PORT), "0.0.0.0"], user="1000", detach=True)
+    program = [sys.executable, "-c", ECHO, str(ECHO_PORT), *(address for address, _ in here)]
+    with subprocess.Popen(program) as running:
+        try:
+            around = {(METADATA, PORT), (FURTHER_METADATA, PORT), (PRIVATE, PORT)}
+            wait_until("all answer to this machine", lambda: answering([*here, *there, *around]))
+            yield {*here, *there, *around}
+        finally:
+            running.terminate()
+
+
+def answering(targets: list[Target]) -> bool:
+    """Return whether all of these answer datagrams of this machine's."""
+    arguments = [sys.executable, "-c", KNOCK, json.dumps(targets), "udp"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    return len(json.loads(done.stdout)) == len(targets)
+
+
 def own_addresses() -> list[str]:
     """Return this machine's IPv4 addresses that others may know."""
     found = [item for items in psutil.net_if_addrs().values() for item in items if item.family == socket.AF_INET]
@@ -131,14 +168,22 @@ def test_hub_proxy_and_public_addresses_are_reached(alice: Insider, notebooks: W
     assert alice.python(fetch).output.split() == ["200", "200"]
 
 
-def test_names_are_answered_as_on_the_machine(alice: Insider) -> None:
-    name = "pypi.org"
+def test_names_are_answered_as_on_the_machine(alice: Insider, settings: Settings) -> None:
+    mirrors = (settings.pypi_index, settings.debian_mirror, "https://pypi.org")
+    names = {urlsplit(address).hostname or "" for address in mirrors}
+    known = [name for name in sorted(names) if address_of(name) not in {"", name}]
+    if not known:
+        pytest.skip(f"This machine's own name servers know none of {', '.join(names)}.")
+    found = alice.python(f"import socket; print([socket.gethostbyname(name) for name in {known}])")
+    assert found.code == 0, found.output
+
+
+def address_of(name: str) -> str:
+    """Return the IPv4 address that this machine knows for a name, "" for none."""
     try:
-        here = socket.gethostbyname(name)
+        return socket.gethostbyname(name)
     except OSError:
-        here = ""
-    found = alice.python(f"import socket; print(socket.gethostbyname({name!r}))")
-    assert (found.code == 0) == bool(here), found.output
+        return ""
 
 
 @pytest.mark.parametrize(
@@ -183,6 +228,14 @@ def test_the_machine_is_out_of_reach(alice: Insider, machine: set[Target], world
     with world.without_firewall():
         assert reached(alice, machine) == machine
     assert reached(alice, machine) == set()
+
+
+def test_datagrams_reach_no_more(alice: Insider, datagrams: set[Target], world: World) -> None:
+    public = {(PUBLIC, PORT)}
+    assert reached(alice, datagrams | public, "udp") == public
+    with world.without_firewall():
+        assert reached(alice, datagrams, "udp") == datagrams
+    assert reached(alice, datagrams, "udp") == set()
 
 
 def test_metadata_and_private_networks_are_out_of_reach(alice: Insider, world: World) -> None:
@@ -340,9 +393,10 @@ def test_it_holds_while_the_firewall_itself_is_away(
 
 
 def test_it_holds_after_a_reset_and_a_restart_of_the_server(
-    alice: Insider, outside: set[Target], notebooks: Wanted, site: Site, client: docker.DockerClient
+    alice: Insider, outside: set[Target], notebooks: Wanted, site: Site, others: Watch
 ) -> None:
-    site.tree.invoke("reset")
+    with others.paused():
+        site.tree.invoke("reset")
     assert reached(alice, outside) == set()
     alice.stop()
     alice.ensure_running()

@@ -6,6 +6,8 @@ import json
 import statistics
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 
 import httpx
@@ -48,7 +50,10 @@ def percentile(times: list[float]) -> float:
 class Watch:
     """Polls the hub and a neighbour's server all the while; both must go on answering.
 
-    `with Watch(neighbour, "fork bomb") as seen:` fails at its end if one of them did not.
+    `with Watch(neighbour, "fork bomb"):` fails at its end if one of them did not.
+
+    Attributes:
+        seen: What it saw so far.
     """
 
     def __init__(self, neighbour: Insider, attack: str) -> None:
@@ -59,28 +64,43 @@ class Watch:
         status = f"{neighbour.path}/api/status"
         # Made before the attack begins: a token costs a request.
         headers = {"Authorization": f"token {neighbour.token}"}
+        asked = [("/hub/health", {}, self.seen.hub), (status, headers, self.seen.neighbour)]
+        # Of each held while it asks, and while it is to ask nothing.
+        self._locks = [threading.Lock() for _ in asked]
         self._threads = [
-            threading.Thread(target=self._poll, args=("/hub/health", {}, self.seen.hub), daemon=True),
-            threading.Thread(target=self._poll, args=(status, headers, self.seen.neighbour), daemon=True),
+            threading.Thread(target=self._poll, args=(lock, *what), daemon=True)
+            for lock, what in zip(self._locks, asked, strict=True)
         ]
 
-    def _poll(self, path: str, headers: dict[str, str], times: list[float]) -> None:
+    def _poll(self, lock: threading.Lock, path: str, headers: dict[str, str], times: list[float]) -> None:
         with httpx.Client(base_url=self.neighbour.url, headers=headers, timeout=PATIENCE, trust_env=False) as http:
             while not self._ended.wait(PACE):
-                begun = time.monotonic()
-                try:
-                    answer = http.get(path)
-                except httpx.HTTPError as error:
-                    self.seen.failed.append(f"{path}: {error!r}")
-                else:
-                    times.append(time.monotonic() - begun)
-                    if answer.status_code != 200:
-                        self.seen.failed.append(f"{path}: {answer.status_code}")
+                with lock:
+                    self._ask(http, path, times)
 
-    def __enter__(self) -> Seen:
+    def _ask(self, http: httpx.Client, path: str, times: list[float]) -> None:
+        begun = time.monotonic()
+        try:
+            answer = http.get(path)
+        except httpx.HTTPError as error:
+            self.seen.failed.append(f"{path}: {error!r}")
+        else:
+            times.append(time.monotonic() - begun)
+            if answer.status_code != 200:
+                self.seen.failed.append(f"{path}: {answer.status_code}")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Ask nothing for a while: the hub is replaced."""
+        with ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(lock)
+            yield
+
+    def __enter__(self) -> Watch:
         for thread in self._threads:
             thread.start()
-        return self.seen
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         end = time.monotonic() + PATIENCE

@@ -27,6 +27,18 @@ METADATA, FURTHER_METADATA = "169.254.169.254", "192.0.0.192"
 ADDRESSES = (PUBLIC, PRIVATE, METADATA, FURTHER_METADATA)
 PORT = 80
 NEAR, FAR = "10.254.77.1", "10.254.77.2"
+# Sends back each datagram to one port of some addresses, from the address to which it was sent.
+ECHO = """
+import selectors, socket, sys
+with selectors.DefaultSelector() as waiting:
+    for address in sys.argv[2:]:
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.bind((address, int(sys.argv[1])))
+        waiting.register(one, selectors.EVENT_READ)
+    while True:
+        for key, _ in waiting.select():
+            key.fileobj.sendto(*key.fileobj.recvfrom(100))
+"""
 SERVE = f"""
 set -e
 until ip link show far > /dev/null 2>&1; do sleep 0.05; done
@@ -34,6 +46,7 @@ ip addr add {FAR}/30 dev far
 for address in {" ".join(ADDRESSES)}; do ip addr add $address/32 dev far; done
 ip link set far up
 ip route add default via {NEAR}
+python3 -c '{ECHO}' {PORT} {" ".join(ADDRESSES)} &
 exec python3 -m http.server {PORT}
 """
 
