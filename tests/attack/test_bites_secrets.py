@@ -69,7 +69,7 @@ def test_a_secret_that_a_later_layer_removes_is_in_the_image(site: Site) -> None
             with container(site, "sleep", "600", image=first, user="0") as step:
                 assert step.exec_run(["sh", "-c", line])[0] == 0
                 first = step.commit(*tag.split(":")).id
-        assert in_layers(tag, PLANTED) == {"planted"}
+        assert in_layers(PLANTED, tag) == {"planted"}
     finally:
         site.client.images.remove(tag)
 
@@ -77,7 +77,7 @@ def test_a_secret_that_a_later_layer_removes_is_in_the_image(site: Site) -> None
 def test_a_secret_in_a_notebook_is_found_from_inside(alice: Insider) -> None:
     assert alice.run(f"echo {SECRET} > ~/key").code == 0
     try:
-        assert exposed(PLANTED, found_from_inside(alice)) == ["planted: files"]
+        assert found_from_inside(alice, PLANTED) == ["planted: files"]
     finally:
         alice.run("rm ~/key")
 
