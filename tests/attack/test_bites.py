@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from infra import images
+from tests.attack.attacker import Insider
 from tests.attack.test_bombs import FILL, FORK, LOG_FLOOD, LOGS, MB, MEMORY, PIDS, TEMPORARY
+from tests.attack.test_quota import slowed_down
 from tests.signin.hubsite import Site
 
 
@@ -109,6 +111,24 @@ def test_seccomp_a_user_makes_namespaces_of_their_own(site: Site) -> None:
         labels={"dropsonde.service": site.name, "dropsonde.kind": "test"},
         remove=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "says"),
+    [("ro", "0", "Read-only file system"), ("rw", "1000", "Permission denied"), ("rw", "0", "")],
+    ids=["read-only", "another's", "neither"],
+)
+def test_the_libraries_are_kept_by_their_mount_and_by_their_owner(
+    site: Site, alice: Insider, mode: str, user: str, says: str
+) -> None:
+    (volume,) = [item["Name"] for item in alice.container.attrs["Mounts"] if item["Destination"] == "/opt"]
+    with running(site, volumes={volume: {"bind": "/opt", "mode": mode}}) as container:
+        code, output = container.exec_run(["sh", "-c", "echo x > /opt/x && rm /opt/x"], user=user)
+    assert (code == 0, says in output.decode()) == (not says, True)
+
+
+def test_processors_without_a_limit(unlimited: Any) -> None:
+    assert slowed_down(unlimited) == 0
 
 
 def test_the_image_could_be_written_without_a_limit(unlimited: Any) -> None:

@@ -34,6 +34,7 @@ from tests.attack.test_browser import (
     toss,
     with_known_token,
 )
+from tests.attack.test_subdomains import A_PAGE, TAKE_TOKEN
 from tests.attack.test_web import SESSION, set_by, with_token
 from tests.e2e.person import wait_for_program
 from tests.integration.verbs import wait_until
@@ -275,3 +276,12 @@ def test_sandbox_a_page_among_the_files_steals_a_token(
     finally:
         alice.run(f"rm {config}")
         alice.stop()
+
+
+# -- Without host names of their own -----------------------------------------------------------------------------------
+
+
+def test_one_host_a_page_of_a_server_acts_as_its_visitor(enter_without: Enter, alice: Insider, bob: Insider) -> None:
+    victim = enter_without()
+    victim.visit(f"{bob.path}{A_PAGE}")
+    assert is_alices(victim.page.evaluate(TAKE_TOKEN, [alice.url, alice.api_path]), alice)

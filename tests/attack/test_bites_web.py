@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -16,18 +17,22 @@ from tests.attack.test_web import (
     ask_for_code,
     guess,
     old_session,
+    send_large,
     server_token,
     small_token,
     with_token,
 )
+from tests.integration.verbs import wait_until
 from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
 
+PROXYS_VOLUMES = {"proxy-token": "/srv/jupyterhub/proxy-token", "pages": "/srv/proxy/pages"}
 OPEN = """
 from dropsonde_web import addresses, limits, roles
 from jupyterhub.apihandlers.base import APIHandler
 from jupyterhub.apihandlers.users import UserTokenListAPIHandler
 from jupyterhub.handlers.base import BaseHandler
+from tornado.httpserver import HTTPServer
 
 c.JupyterHub.oauth_require_pkce = False
 for handler in (APIHandler, BaseHandler):
@@ -43,6 +48,12 @@ c.JupyterHub.load_roles = [
 ]
 addresses.CONTEXT._apply_xheaders = addresses.STOCK
 limits.install(10)
+
+initialize = HTTPServer.initialize
+def without_limits(server, *arguments, **options):
+    large = dict.fromkeys(("max_header_size", "max_body_size", "max_buffer_size"), 1 << 30)
+    initialize(server, *arguments, **options | large)
+HTTPServer.initialize = without_limits
 """
 
 
@@ -105,6 +116,38 @@ def test_days_an_old_session_goes_on(site: Site, hub: HijackedHub, arrive: Arriv
 def test_addresses_a_server_is_whoever_it_says(alice: Insider) -> None:
     answers = alice.python(SAYS_IT_IS_OTHERS).output.split()
     assert answers[:12] == ["302"] * 12
+
+
+@contextmanager
+def proxy(site: Site, **environment: str) -> Iterator[str]:
+    """Another proxy of the same image before the hub; gives its address."""
+    (ours,) = site.tree.containers(site.client, "proxy")
+    volumes = {f"{site.name}-{name}": {"bind": bind, "mode": "ro"} for name, bind in PROXYS_VOLUMES.items()}
+    made = site.client.containers.run(
+        ours.attrs["Config"]["Image"],
+        # Of what it is told twice the last word counts: the API's name is the other one's.
+        ["--api-ip=127.0.0.1"],
+        environment=environment,
+        network=f"{site.name}-control",
+        volumes=volumes,
+        labels={"dropsonde.service": site.name, "dropsonde.kind": "test"},
+        detach=True,
+    )
+    try:
+        wait_until("it listens", lambda: "Proxying" in made.logs().decode())
+        made.reload()
+        yield f"{made.attrs['NetworkSettings']['Networks'][f'{site.name}-control']['IPAddress']}:8000"
+    finally:
+        made.remove(force=True)
+
+
+def test_sizes_the_hub_takes_what_the_proxy_does_not(site: Site, hub: HijackedHub, alice: Insider) -> None:
+    assert send_large(alice, alice, "hub:8081") == [200, 201]
+    # Of bodies the proxy has no opinion.
+    with proxy(site) as place:
+        assert send_large(alice, hub, place) == [431, 201]
+    with proxy(site, NODE_OPTIONS="--max-http-header-size=1000000") as place:
+        assert send_large(alice, hub, place) == [200, 201]
 
 
 NO_LIMIT = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -19,9 +20,17 @@ from tests.signin.hubsite import Site
 from tests.signin.visitor import Visitor, words
 
 MB = 1 << 20
-SIZES = "small:600M:1,large:1G:2"
+SIZES = "small:600M:0.5,large:1G:2"
 # Seconds in which a home that was emptied counts as such: the guard adds up the homes twice a minute at most.
 COUNTED = 90
+
+
+def slowed_down(container: Any) -> int:
+    """Let a container compute on two processors for 2 s; return how often it had to wait, its share being used up."""
+    busy = "timeout 2 sh -c 'while :; do :; done & while :; do :; done & wait'"
+    container.exec_run(["sh", "-c", busy], user="1000")
+    told = container.client.api.stats(container.id, stream=False, one_shot=True)
+    return int(told["cpu_stats"]["throttling_data"]["throttled_periods"])
 
 
 def status_of_start(person: Visitor, **options: object) -> tuple[int, str]:
@@ -55,10 +64,20 @@ def test_a_size_is_one_of_the_settings(site: Site, arrive: Arrive) -> None:
 
 
 @pytest.mark.settings(NOTEBOOK_PROFILES=SIZES)
+def test_processors_end_at_their_limit(site: Site, arrive: Arrive) -> None:
+    person = arrive("busy").come_in()
+    status, said = status_of_start(person, profile="small")
+    assert status in {201, 202}, said
+    container = site.container(person.name.lower())
+    # On a machine with other work it may take a while until it gets as much as its share.
+    wait_until("it is slowed down", lambda: slowed_down(container) > 0)
+
+
+@pytest.mark.settings(NOTEBOOK_PROFILES=SIZES)
 def test_the_form_offers_them_and_remembers(site: Site, arrive: Arrive) -> None:
     person = arrive("form").come_in()
     page = person.http.get("/hub/spawn")
-    assert "small 600 MB of memory, 1 processor large 1 GB of memory, 2 processors" in words(page)
+    assert "small 600 MB of memory, 0.5 processors large 1 GB of memory, 2 processors" in words(page)
     refused = _send(person, profile="huge")
     assert refused.status_code == 400
     assert "There is no server size huge." in words(refused)
@@ -147,4 +166,24 @@ def test_no_more_servers_than_the_settings_say(site: Site, arrive: Arrive) -> No
     later = [status_of_start(person) for person in refused]
     assert later[-1][0] == 429, later
     assert "Active user limit exceeded" in later[-1][1]
-    assert sum(site.is_running(person.name.lower()) for person in people) == 2
+    (last,) = [person for person in people if not site.is_running(person.name.lower())]
+    # The guard counts as well, for a hub that was taken over and does not.
+    with site.tree.edited("hub/config.d/99-open.py", "c.JupyterHub.active_server_limit = 0\n"):
+        site.tree.invoke("reset")
+        assert last.spawn().status_code != 429
+        wait_until("the start has ended", lambda: not last.api("GET", last.api_path).json()["pending"])
+    assert "ACTIVE_SERVER_LIMIT: 2 servers run already" in site.tree.containers(site.client, "guard")[0].logs().decode()
+    assert not site.is_running(last.name.lower())
+
+
+def test_without_these_settings_a_full_home_and_a_third_server_are_no_matter(
+    site: Site, alice: Insider, bob: Insider, arrive: Arrive
+) -> None:
+    assert alice.run("dd if=/dev/zero of=big bs=1M count=100").code == 0
+    alice.stop()
+    assert status_of_start(alice)[0] in {201, 202}
+    assert _notice(alice) == ""
+    assert alice.run("rm big").code == 0
+    third = arrive("third").come_in()
+    assert status_of_start(third)[0] in {201, 202}
+    assert all(site.is_running(name) for name in (alice.user_name, bob.user_name, third.name.lower()))

@@ -202,6 +202,33 @@ def test_a_browser_keeps_no_session_that_a_server_tosses_onto_the_hub(
     assert f"__Host-{LOGIN}" not in planted
 
 
+# Of a server's, wants no sign-in, and says nothing of what scripts may do: what a program in its place would show.
+A_PAGE = "/static/favicons/favicon.ico"
+TAKE_TOKEN = """async ([hub, user]) => {
+    try {
+        const home = await (await fetch(`${hub}/hub/home`, {credentials: "include"})).text();
+        const headers = {"X-XSRFToken": home.match(/xsrf_token: "([^"]+)"/)[1]};
+        const asked = {method: "POST", credentials: "include", headers: headers};
+        return (await (await fetch(`${hub}/hub/api${user}/tokens`, asked)).json()).token;
+    } catch (error) { return error.name; }
+}"""
+"""Does as the hub's own pages do; returns a token of whoever sees the page, or the name of an error."""
+
+
+def test_a_page_of_a_server_does_not_act_as_its_visitor(
+    window: Window, tree: Tree, client: docker.DockerClient, alice: Guest, bob: Guest
+) -> None:
+    victim = BrowserUser(window.page(), ByName(tree, client), "bob")
+    victim.sign_in()
+    victim.page.goto(f"{alice.home}{A_PAGE}")
+    assert victim.page.evaluate(TAKE_TOKEN, [URL, bob.api_path]) == "TypeError"
+    # It is the host name that holds: a page of the hub's own can.
+    victim.visit("/hub/home")
+    token = victim.page.evaluate(TAKE_TOKEN, [URL, bob.api_path])
+    headers = {"Authorization": f"token {token}"}
+    assert alice.http.get(f"{URL}/hub/api/user", headers=headers).json()["name"] == "bob"
+
+
 def test_host_prefix_without_it_a_server_changes_who_its_visitor_is(
     window: Window, tree: Tree, client: docker.DockerClient, alice: Guest
 ) -> None:

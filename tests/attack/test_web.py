@@ -14,6 +14,7 @@ import pytest
 
 from tests.attack.attacker import HijackedHub, Insider
 from tests.attack.watch import Watch
+from tests.integration.verbs import wait_until
 from tests.signin.conftest import Arrive
 from tests.signin.hubsite import Site
 from tests.signin.visitor import Visitor
@@ -266,9 +267,10 @@ def guess(url: str, address: str, number: int) -> list[httpx.Response]:
         return [http.get(f"{url}/hub/oauth_login") for _ in range(number)]
 
 
-def test_guessing_comes_to_an_end(site: Site) -> None:
+def test_guessing_comes_to_an_end(site: Site, watch: Callable[[str], Watch]) -> None:
     """With the limit as it is shipped, 120 a minute."""
-    answers = [answer.status_code for answer in guess(site.url, "192.0.2.9", GUESSES)]
+    with watch("400 sign-ins of one address"):
+        answers = [answer.status_code for answer in guess(site.url, "192.0.2.9", GUESSES)]
     assert answers[:100] == [302] * 100
     assert 429 in answers
 
@@ -309,6 +311,36 @@ def test_a_server_is_one_address_whatever_it_says(strict: Site, alice: Insider) 
     assert answers.count("302") < 18
 
 
+# A header and a body, of 200,000 bytes and of 120 MB, as far as they get at the hub itself and at its proxy.
+SEND_LARGE = """
+import http.client
+def status(place, method, path, body=None, **headers):
+    there = http.client.HTTPConnection(place, timeout=60)
+    try:
+        there.request(method, path, body, {"Authorization": f"token {TOKEN}", **headers})
+        return there.getresponse().status
+    except OSError:
+        return 0  # It hung up.
+for place in PLACES:
+    print(status(place, "GET", "/hub/health", Cookie="x" * 200_000))
+    print(status(place, "POST", f"/hub/api{USER}/tokens", b"{}".rjust(120 << 20)))
+"""
+
+
+def send_large(of: Insider, who: Insider | HijackedHub, *places: str) -> list[int]:
+    """Let somebody send both with a token that is good for it; return the statuses, 0 for no answer."""
+    ran = who.python(f"TOKEN, USER, PLACES = {of.token!r}, {of.api_path!r}, {places!r}\n{SEND_LARGE}")
+    assert ran.code == 0, ran.output
+    return [int(number) for number in ran.output.split()]
+
+
+def test_large_requests_are_refused_by_the_hub_itself_as_well(alice: Insider, watch: Callable[[str], Watch]) -> None:
+    with watch("large requests from a notebook"):
+        found = send_large(alice, alice, "hub:8081", "proxy:8000")
+    # The proxy answers 503 where the hub hung up.
+    assert [status for status in found if 0 < status < 400] == []
+
+
 def test_large_headers_are_refused(site: Site, watch: Callable[[str], Watch]) -> None:
     with watch("large headers"):
         for name in ("Cookie", "X-Large", "Authorization"):
@@ -337,3 +369,12 @@ def test_a_server_that_nobody_uses_is_stopped_and_one_at_work_is_not(site: Site,
         assert not site.is_running(idle.name)
         time.sleep(25)
         assert site.is_running(working.name), "a silent kernel at work counts as use"
+
+
+@pytest.mark.settings(CULL_IDLE_MINUTES="0", CULL_MAX_HOURS="0.004")
+def test_a_server_is_stopped_after_its_hours_whatever_it_does(site: Site, arrive: Arrive) -> None:
+    working = arrive("long").come_in()
+    working.start()
+    kernel = Kernel(working, "python3")
+    kernel.begin("import time; time.sleep(300)")
+    wait_until("it is stopped", lambda: not site.is_running(working.name.lower()))
