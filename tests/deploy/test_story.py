@@ -90,6 +90,13 @@ def test_from_nothing_to_https(world: World) -> None:
         assert plain.headers["Location"] == f"{world.url('hub')}/hub/login?next=/x"
 
 
+def test_cookies_never_leave_https(world: World) -> None:
+    cookies = list(Member(world, "hub", "bob@example.org").come_in().http.cookies.jar)
+    ours = [cookie for cookie in cookies if cookie.domain.endswith(world.domains["hub"])]
+    assert {"_xsrf", "jupyterhub-session-id"} <= {cookie.name for cookie in ours}
+    assert [cookie.name for cookie in ours if not cookie.secure] == []
+
+
 SUITES = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"]
 # Knows every version and cipher that the host's OpenSSL has, as the client below does.
 LAX_SERVER = "openssl s_server -accept 127.0.0.1:4433 -cert {0}/fullchain.pem -key {0}/privkey.pem -quiet"
@@ -439,6 +446,25 @@ def test_a_second_service_beside_it(world: World) -> None:
     # Each has its own certificate, its own user and its own folder.
     owners = world.host.machine.as_root("stat --format=%U /srv/*").split()
     assert set(owners) >= set(world.names.values())
+
+
+def test_a_front_that_ran_as_root_is_confined_and_serves_both(world: World) -> None:
+    # As a host was before: Debian's unit, and keys for root alone.
+    keys = [f"/etc/letsencrypt/live/{domain}/privkey.pem" for domain in world.domains.values()]
+    world.host.machine.as_root(
+        "rm /etc/systemd/system/nginx.service.d/dropsonde.conf; systemctl daemon-reload; "
+        f"chown root:root /etc/letsencrypt/live /etc/letsencrypt/archive {' '.join(keys)}; "
+        f"chmod 700 /etc/letsencrypt/live /etc/letsencrypt/archive; chmod 600 {' '.join(keys)}; "
+        "chown root:root /var/lib/nginx; systemctl restart nginx"
+    )
+    assert "0" in {process["Uid"].split()[0] for process in front_processes(world)}
+    world.clone.invoke("deploy", "--host", "hub", "--yes")
+    user = world.host.machine.as_root("id --user www-data").strip()
+    assert {process["Uid"].split()[0] for process in front_processes(world)} == {user}
+    with world.http() as http:
+        for name in world.names:
+            assert http.get(f"{world.url(name)}/hub/health").status_code == 200, name
+    assert "Nothing to do" in world.clone.invoke("deploy", "--host", "hub", "--yes").output
 
 
 def test_teardown_takes_one_and_leaves_the_other(world: World) -> None:
