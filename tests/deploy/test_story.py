@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import WebSocket, expect
@@ -89,12 +90,55 @@ def test_from_nothing_to_https(world: World) -> None:
         assert plain.headers["Location"] == f"{world.url('hub')}/hub/login?next=/x"
 
 
+def test_cookies_never_leave_https(world: World) -> None:
+    cookies = list(Member(world, "hub", "bob@example.org").come_in().http.cookies.jar)
+    ours = [cookie for cookie in cookies if cookie.domain.endswith(world.domains["hub"])]
+    assert {"_xsrf", "jupyterhub-session-id"} <= {cookie.name for cookie in ours}
+    assert [cookie.name for cookie in ours if not cookie.secure] == []
+
+
+SUITES = ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+# Knows every version and cipher that the host's OpenSSL has, as the client below does.
+LAX_SERVER = "openssl s_server -accept 127.0.0.1:4433 -cert {0}/fullchain.pem -key {0}/privkey.pem -quiet"
+LAX = "ALL:@SECLEVEL=0"
+
+
+def client(world: World, options: str, *, name: str = "", port: int = 443) -> str:
+    """Return the command of a TLS client, on the host, that ends well if it and a server agree on a session."""
+    ask = f"openssl s_client -connect 127.0.0.1:{port} -servername {name or world.domains['hub']} {options}"
+    return f"{ask} </dev/null 2>&1 | grep --quiet 'Cipher is [A-Z]'"
+
+
+def agreed(world: World, options: str, *, name: str = "", port: int = 443) -> bool:
+    """Return whether they agree."""
+    command = client(world, options, name=name, port=port)
+    return "yes" in world.host.machine.as_root(f"{command} && echo yes || true")
+
+
 def test_old_tls_and_unknown_names_get_no_answer(world: World) -> None:
-    look = "openssl s_client -connect 127.0.0.1:443 -servername {} {} </dev/null 2>&1 | grep -c 'BEGIN CERT' || true"
-    known = world.domains["hub"]
-    assert world.host.machine.as_root(look.format(known, "-tls1_2")).strip() == "1"
-    assert world.host.machine.as_root(look.format(known, "-tls1_1 -cipher ALL:@SECLEVEL=0")).strip() == "0"
-    assert world.host.machine.as_root(look.format("elsewhere.example.org", "-tls1_3")).strip() == "0"
+    folder = f"/etc/letsencrypt/live/{world.domains['hub']}"
+    lax = f"{LAX_SERVER.format(folder)} -cipher {LAX}"
+    world.host.machine.as_root(f"systemd-run --quiet --unit=lax {lax}")
+    try:
+        wait_until("it answers", lambda: agreed(world, "-tls1_3", port=4433))
+        for version in ("-tls1", "-tls1_1"):
+            old = f"{version} -cipher {LAX}"
+            assert agreed(world, old, port=4433), f"the client does not know {version}"
+            assert not agreed(world, old)
+    finally:
+        world.host.machine.as_root("systemctl stop lax")
+    assert agreed(world, "-tls1_2")
+    assert agreed(world, "-tls1_3")
+    assert not agreed(world, "-tls1_3", name="elsewhere.example.org")
+
+
+def test_of_the_older_tls_only_current_ciphers_are_taken(world: World) -> None:
+    known = world.host.machine.as_root(f"openssl ciphers -s -tls1_2 {LAX}").strip().split(":")
+    # The client could do worse: without forward secrecy, with CBC.
+    assert {*SUITES, "AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-CCM8"} < set(known)
+    one = client(world, "-tls1_2 -cipher $suite:@SECLEVEL=0")
+    taken = world.host.machine.as_root(f"for suite in {' '.join(known)}; do if {one}; then echo $suite; fi; done")
+    assert sorted(taken.split()) == SUITES
 
 
 def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
@@ -107,15 +151,70 @@ def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
         assert http.get(f"{world.url('hub')}/hub/login").status_code == 200
 
 
+def front_processes(world: World) -> list[dict[str, str]]:
+    """Return what the kernel says of each process of the TLS front: the lines of /proc/PID/status."""
+    print_all = "for process in $(pgrep --exact nginx); do cat /proc/$process/status; echo; done"
+    blocks = world.host.machine.as_root(print_all).strip().split("\n\n")
+    return [dict(line.split(":\t", 1) for line in block.splitlines() if ":\t" in line) for block in blocks]
+
+
 def test_the_tls_front_is_confined(world: World) -> None:
-    shown = world.host.machine.as_root(
-        "systemctl show nginx -p NoNewPrivileges -p ProtectSystem -p CapabilityBoundingSet"
+    user = world.host.machine.as_root("id --user www-data").strip()
+    net_bind_service = f"{1 << 10:016x}"
+    processes = front_processes(world)
+    # The first one, and a worker for each processor.
+    assert len(processes) >= 2
+    for process in processes:
+        assert set(process["Uid"].split()) == {user}
+        assert set(process["Gid"].split()) == {user}
+        assert process["Groups"].split() in ([], [user])
+        for held in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert process[held] == net_bind_service, held
+        assert process["NoNewPrivs"] == "1"
+        assert process["Seccomp"] == "2"
+
+
+def test_the_tls_front_has_limits_and_writes_nothing_but_its_own(world: World) -> None:
+    # As the kernel has them, in either version of control groups.
+    names = "-name memory.max -o -name memory.limit_in_bytes -o -name pids.max"
+    find = f"find /sys/fs/cgroup -path '*/nginx.service/*' \\( {names} \\) -exec cat {{}} +"
+    assert set(world.host.machine.as_root(find).split()) == {str(2**30), "512"}
+    first = world.host.machine.as_root("cat /run/nginx.pid").strip()
+    files = world.host.machine.as_root(f"grep 'Max open files' /proc/{first}/limits").split()
+    assert files[3:5] == ["4096", "4096"]
+    # As its user, where it stands.
+    inside = f"nsenter --target {first} --mount setpriv --reuid www-data --regid www-data --init-groups"
+    places = (
+        "/ /etc /etc/nginx/conf.d /tmp /var/lib/nginx /var/log /var/log/nginx /var/log/nginx/error.log /var/www/acme"
     )
-    found = dict(line.split("=", 1) for line in shown.splitlines())
-    assert (found["NoNewPrivileges"], found["ProtectSystem"]) == ("yes", "strict")
-    assert "cap_sys_admin" not in found["CapabilityBoundingSet"]
-    workers = world.host.machine.as_root("grep -h CapEff $(pgrep -u www-data nginx | sed 's|.*|/proc/&/status|')")
-    assert set(workers.split()) == {"CapEff:", "0" * 16}
+    writable = f"for place in {places}; do {inside} test ! -w $place || echo $place; done"
+    own = ["/tmp", "/var/lib/nginx", "/var/log/nginx/error.log"]
+    assert world.host.machine.as_root(writable).split() == own
+    # Nor would root there write anywhere else but in the folder of the logs.
+    as_root = f"for place in {places}; do nsenter --target {first} --mount test ! -w $place || echo $place; done"
+    assert world.host.machine.as_root(as_root).split() == sorted([*own, "/var/log/nginx"])
+
+
+def test_the_front_reads_its_key_and_nobody_else_does(world: World) -> None:
+    key = f"/etc/letsencrypt/live/{world.domains['hub']}/privkey.pem"
+    shown = world.host.machine.as_root(f"stat --dereference --format='%a %U %G' {key}")
+    assert shown.split() == ["640", "root", "www-data"]
+    world.host.machine.as_root(f"runuser -u www-data -- test -r {key}")
+    for user in ("nobody", world.names["hub"]):
+        world.host.machine.as_root(f"runuser -u {user} -- test -r {key}", fails=True)
+
+
+def test_the_front_goes_on_in_a_new_log(world: World) -> None:
+    # What logrotate does.
+    rotate = "mv access.log access.log.1; install --owner=www-data --group=adm --mode=0640 /dev/null access.log"
+    world.host.machine.as_root(f"cd /var/log/nginx; {rotate}; invoke-rc.d nginx rotate")
+
+    def is_written() -> bool:
+        with world.http() as http:
+            http.get(f"{world.url('hub')}/hub/health")
+        return bool(world.host.machine.as_root("cat /var/log/nginx/access.log"))
+
+    wait_until("the new log is written", is_written)
 
 
 def test_private_files_are_private(world: World) -> None:
@@ -283,10 +382,42 @@ for target in sys.argv[1:]:
 """
 
 
+METADATA = "169.254.169.254"
+# A machine at the other end of a cable, as the cloud's is. Where it is root's to change, a reboot takes it away.
+CLOUD = f"""
+ip netns add cloud
+ip link add near type veth peer name far netns cloud
+ip address add 10.254.77.1/30 dev near
+ip link set near up
+ip -n cloud address add 10.254.77.2/30 dev far
+ip -n cloud address add {METADATA}/32 dev far
+ip -n cloud link set far up
+ip -n cloud route add default via 10.254.77.1
+ip route add {METADATA}/32 via 10.254.77.2
+systemd-run --quiet --unit=cloud ip netns exec cloud python3 -m http.server 80
+"""
+
+
 def reached(world: World, targets: list[str]) -> list[str]:
     """Return those of ADDRESS:PORT that ada reaches from her container."""
     (ada,) = world.containers("hub", "notebook", user="ada@example.org")
     return world.host.machine.as_root(f"docker exec {ada} python3 -c {shlex.quote(KNOCK)} {' '.join(targets)}").split()
+
+
+@contextmanager
+def without_rules(world: World) -> Iterator[None]:
+    """Stop the hub's firewall and take its rules away for a while."""
+    (firewall,) = world.containers("hub", "firewall")
+    run = "docker run --rm --user=root --network=host --cap-drop=ALL --cap-add=NET_ADMIN"
+    image = f"$(docker inspect --format '{{{{.Image}}}}' {firewall})"
+    remove = f"{run} --env SERVICE_NAME={world.names['hub']} {image} python3 -m dropsonde_firewall --remove"
+    world.host.machine.as_root(f"docker stop {firewall} && {remove}")
+    try:
+        yield
+    finally:
+        check = f"docker exec {firewall} python3 -m dropsonde_firewall --check && echo yes || true"
+        world.host.machine.as_root(f"docker start {firewall}")
+        wait_until("the rules are in force", lambda: "yes" in world.host.machine.as_root(check))
 
 
 def test_people_are_kept_apart_after_the_reboot_and_after_a_restart_of_the_engine(world: World) -> None:
@@ -295,11 +426,18 @@ def test_people_are_kept_apart_after_the_reboot_and_after_a_restart_of_the_engin
     (bob,) = world.containers("hub", "notebook", user="carol@example.org")
     neighbour = world.host.machine.as_root(look % "IPAddress" + bob).strip()
     gateway = world.host.machine.as_root(look % "Gateway" + bob).strip()
-    closed = [f"{neighbour}:8888", f"{gateway}:22", f"{world.address}:22", "169.254.169.254:80"]
+    world.host.machine.as_root(CLOUD)
+    listens = f"python3 -c {shlex.quote(KNOCK)} {METADATA}:80"
+    wait_until("the cloud answers", lambda: METADATA in world.host.machine.as_root(listens))
+    closed = [f"{neighbour}:8888", f"{gateway}:22", f"{world.address}:22", f"{METADATA}:80"]
     assert reached(world, [*closed, "hub:8081"]) == ["hub:8081"]
     # live-restore: their servers run on.
     world.host.machine.as_root("systemctl restart docker")
     wait_until("the engine answers", lambda: "hub" in world.host.machine.as_root("docker ps || true"))
+    assert reached(world, [*closed, "hub:8081"]) == ["hub:8081"]
+    # It is the rules that hold them: each of these is there to be reached.
+    with without_rules(world):
+        assert reached(world, closed) == closed
     assert reached(world, [*closed, "hub:8081"]) == ["hub:8081"]
 
 
@@ -315,6 +453,25 @@ def test_a_second_service_beside_it(world: World) -> None:
     # Each has its own certificate, its own user and its own folder.
     owners = world.host.machine.as_root("stat --format=%U /srv/*").split()
     assert set(owners) >= set(world.names.values())
+
+
+def test_a_front_that_ran_as_root_is_confined_and_serves_both(world: World) -> None:
+    # As a host was before: Debian's unit, and keys for root alone.
+    keys = [f"/etc/letsencrypt/live/{domain}/privkey.pem" for domain in world.domains.values()]
+    world.host.machine.as_root(
+        "rm /etc/systemd/system/nginx.service.d/dropsonde.conf; systemctl daemon-reload; "
+        f"chown root:root /etc/letsencrypt/live /etc/letsencrypt/archive {' '.join(keys)}; "
+        f"chmod 700 /etc/letsencrypt/live /etc/letsencrypt/archive; chmod 600 {' '.join(keys)}; "
+        "chown root:root /var/lib/nginx; systemctl restart nginx"
+    )
+    assert "0" in {process["Uid"].split()[0] for process in front_processes(world)}
+    world.clone.invoke("deploy", "--host", "hub", "--yes")
+    user = world.host.machine.as_root("id --user www-data").strip()
+    assert {process["Uid"].split()[0] for process in front_processes(world)} == {user}
+    with world.http() as http:
+        for name in world.names:
+            assert http.get(f"{world.url(name)}/hub/health").status_code == 200, name
+    assert "Nothing to do" in world.clone.invoke("deploy", "--host", "hub", "--yes").output
 
 
 def test_teardown_takes_one_and_leaves_the_other(world: World) -> None:
