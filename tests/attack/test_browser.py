@@ -92,7 +92,8 @@ def test_the_hub_is_in_nobodys_frame(enter: Enter, window: Window, elsewhere: El
     victim = enter()
     shown = frame(victim, elsewhere, getattr(elsewhere, place))
     assert "frame-ancestors" in " ".join(window.complaints)
-    assert shown.url.startswith("chrome-error:"), shown.url
+    # Chromium's own page, whose address a frame of another process may not have yet.
+    assert shown.url.partition(":")[0] in {"", "chrome-error"}, shown.url
     expect(shown.locator("form, button, a")).to_have_count(0)
 
 
