@@ -34,6 +34,7 @@ class LimitedSpawner(SpawnerSettings):
     ).tag(config=True)
     contact = Unicode("", help="Whom people ask for more space.").tag(config=True)
 
+    user_options: dict[str, Any]  # JupyterHub's
     _usage: ClassVar[Usage | None] = None
     # The name of the running server's limits.
     profile_name = DEFAULT
@@ -171,7 +172,8 @@ class LimitedSpawner(SpawnerSettings):
         self.user_options = {name: value for name, value in self.user_options.items() if name != CLEANUP}
         self.orm_spawner.user_options = self.user_options
         # Another request that ends while this one waits would take it back.
-        object_session(self.orm_spawner).commit()
+        if session := object_session(self.orm_spawner):
+            session.commit()
         return chosen
 
     @property
