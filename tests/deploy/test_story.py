@@ -300,10 +300,10 @@ def test_a_broken_hub_never_serves(world: World, researcher: Researcher, countin
     expect(output.first).to_contain_text("3\n")
     world.clone.write("hub/config.d/99-broken.py", "raise RuntimeError('this hub is broken')\n")
     try:
-        said = world.clone.fails("deploy", "--host", "hub", "--yes")
+        said = world.clone.fails("deploy", "--host", "hub", "--yes", code=78)
     finally:
         world.clone.go_back()
-    assert "this hub is broken" in said
+    assert "hub/config.d/99-broken.py:1: RuntimeError: this hub is broken" in said
     assert world.current("hub") == release
     assert world.containers("hub", "hub") == hub
     assert world.host.machine.as_root("docker ps --all --quiet --filter name=-probe").strip() == ""
