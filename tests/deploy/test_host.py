@@ -192,6 +192,10 @@ def test_a_certificate_of_the_site_itself(world: World, counting: Counter) -> No
             assert "is not for" in world.clone.fails(*DEPLOY)
         assert served(world, authority.pem) == 200
         assert "Nothing to do" in world.clone.invoke(*DEPLOY).output
+        # As it was when the front was root.
+        world.host.machine.as_root("chgrp -R root /etc/ssl/dropsonde; chmod -R go-rwx /etc/ssl/dropsonde")
+        world.clone.invoke(*DEPLOY)
+        assert served(world, authority.pem) == 200
     world.clone.invoke(*DEPLOY)
     assert served(world, world.acme.root) == 200
     counting.assert_unbroken()
