@@ -256,9 +256,10 @@ def test_a_hub_that_does_not_start_is_never_switched_to(
 ) -> None:
     before, current = host.hub_id(client), host.current
     error = host.refused(
-        host.unpack(next(numbers), hub__config_DOT_d__50_DASH_wrong_DOT_py="raise RuntimeError('it is closed')\n")
+        host.unpack(next(numbers), hub__config_DOT_d__50_DASH_wrong_DOT_py="raise RuntimeError('it is closed')\n"),
+        code=78,
     )
-    assert "it is closed" in error
+    assert "hub/config.d/50-wrong.py:1: RuntimeError: it is closed" in error
     assert "was not touched" in error
     assert (host.hub_id(client), host.current) == (before, current)
     assert host.leftovers(client) == []
