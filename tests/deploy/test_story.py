@@ -276,8 +276,6 @@ def test_a_new_look_is_no_downtime(world: World, ada: Member, counting: Counter)
     assert "A new look" in world.http().get(pages, follow_redirects=True).text
     assert working.failed == []
     assert {status for _, status in hub.failed} <= {503}
-    # Well below a second on a quiet machine, see docs/figures.md; this one has other work as well.
-    assert hub.gap < 5
     assert world.containers("hub", "proxy") == proxy
     counting.assert_unbroken()
     assert len(counting.numbers) > before
