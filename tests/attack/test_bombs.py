@@ -66,8 +66,6 @@ print(json.dumps(dict(made=len(made), error=number)))
 """
 # Process 1 writes what the engine keeps; whoever is the same user may write where it does.
 LOG_FLOOD = 'timeout 6 sh -c \'yes "$(head -c 4000 /dev/zero | tr "\\0" x)" > /proc/1/fd/1\''
-# Seconds in which somebody still takes a page for working, on a machine that has other things to do.
-USABLE = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -193,16 +191,13 @@ def test_ten_thousand_notebooks(alice: Insider, watch: Watching) -> None:
     )
     try:
         with watch("10,000 notebooks"):
-            begun = time.monotonic()
             listed = alice.server_api("GET", "/contents/many").json()["content"]
-            seconds = time.monotonic() - begun
             again = alice.server_api("GET", "/contents/many/9999.ipynb")
             # As an attacker would: many times at once.
             asyncio.run(_many(alice, [f"{alice.path}/api/contents/many"] * 3))
     finally:
         alice.run("rm -rf many")
     assert len(listed) == NOTEBOOKS
-    assert seconds < USABLE
     assert again.status_code == 200
 
 
