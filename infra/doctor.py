@@ -223,7 +223,10 @@ def sign_in(settings: Settings) -> Check:
     lacking = release_settings.missing(release_settings.read(ROOT))
     if not lacking:
         return Check("sign-in", True, "its settings are there")
-    remedy = "docs/signing-in.md says where each is from and goes; to try the hub without, write DEV_MODE=1 into .env."
+    remedy = (
+        "Write them into hub/oauth.env, or files of these names into hub/secrets; docs/signing-in.md says whence "
+        "each comes. To try the hub without, write DEV_MODE=1 into .env."
+    )
     return Check("sign-in", False, f"missing: {', '.join(lacking)}", remedy)
 
 
