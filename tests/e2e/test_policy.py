@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import Browsing
-from tests.e2e.person import unique
+from tests.e2e.person import unique, wait_for_program
 
 INLINE = """() => {
     const script = document.createElement("script");
@@ -32,6 +32,7 @@ def test_forms_and_buttons_of_all_pages_work_within_it(browsing: Browsing) -> No
     visitor = browsing.person(unique("policy"))
     visitor.sign_in()
     visitor.visit("/hub/token")
+    wait_for_program(visitor.page)
     visitor.page.get_by_role("button", name="Request new API token").click()
     expect(visitor.page.locator("#token-result")).not_to_be_empty()
     visitor.visit("/hub/home")
