@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from infra.errors import DropsondeError
 from infra.locked import Package
 
 COLUMNS = {
@@ -79,15 +80,30 @@ def write(found: dict[str, dict[str, Any]], folder: Path) -> list[Path]:
     written = []
     for name, bill in found.items():
         path = folder / f"{name}.cdx.json"
-        path.write_text(json.dumps(bill, indent=1) + "\n", "utf-8")
+        half = path.with_suffix(".new")
+        half.write_text(json.dumps(bill, indent=1) + "\n", "utf-8")
+        half.replace(path)
         written.append(path)
     return written
 
 
 def read(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Yield the bills that were written into a folder, each with its file."""
+    """Yield the bills that were written into a folder, each with its file.
+
+    Raises:
+        DropsondeError: A file is none.
+    """
     for path in sorted(folder.glob("*.cdx.json")):
-        yield path, json.loads(path.read_text("utf-8"))
+        try:
+            bill = json.loads(path.read_text("utf-8"))
+            [item["name"] for item in bill["components"]]
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise DropsondeError(
+                f"{path.name} is no bill of materials.",
+                seen=f"{type(error).__name__}: {error}",
+                next_step=f"Delete {path}, and let `invoke sbom` write it again.",
+            ) from None
+        yield path, bill
 
 
 def kind(item: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import docker
 
 from infra import console, health, images, interrupts, process, tool
 from infra.private import FILE, values
+from infra.release_settings import SECRETS
 from infra.settings import ROOT, Settings
 
 PROGRAM = ("python3", "-m", "dropsonde_auth.rotation")
@@ -32,8 +33,8 @@ FOREIGN = {
     "JUPYTERHUB_CRYPT_KEY": "put a new key before the old one, with ; between: the first one encrypts",
 }
 """What others give out, and how a new one is had."""
-PRIVATE_NAME = re.compile(r"(?!DACO_).*(TOKEN|SECRET|KEY|PASSWORD).*")
-"""What the site's own additions may call theirs in hub/oauth.env."""
+PRIVATE_NAME = re.compile(r"(?!DACO_).*(TOKEN|SECRET|KEY|PASSWORD).*", re.IGNORECASE)
+"""What the site's own additions may call theirs in hub/oauth.env, and files in hub/secrets."""
 OWN = "write a new one there, then invoke reset; give it to whoever uses it"
 
 
@@ -68,9 +69,10 @@ def _foreign() -> list[Credential]:
     """Return those that are not ours to make, as this tree has them."""
     found = []
     in_file = values()
-    own = {name: OWN for name in sorted(in_file) if PRIVATE_NAME.fullmatch(name)}
+    there = {*in_file, *(path.name for path in (ROOT / SECRETS).glob("*"))}
+    own = {name: OWN for name in sorted(there) if PRIVATE_NAME.fullmatch(name)}
     for name, renew in (own | FOREIGN).items():
-        file = ROOT / FILE if name in in_file else ROOT / "hub/secrets" / name
+        file = ROOT / FILE if name in in_file else ROOT / SECRETS / name
         if name in in_file or file.is_file():
             place = str(file.relative_to(ROOT))
             found.append(Credential(name, place, _day(file.stat().st_mtime), renew))

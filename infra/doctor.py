@@ -216,6 +216,18 @@ def private_file(path: Path) -> Check | None:
     return Check(name, ok, f"mode {mode:03o}", "" if ok else f"chmod 600 {name}")
 
 
+def secrets(folder: Path) -> Check:
+    """Check that no key in hub/secrets is for everyone to read: the hub reads them as uid 1000, or as the engine's group."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "README.md"]
+    found = [path for path in files if path.stat().st_mode & 0o007]
+    name = str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else folder.name
+    if not found:
+        return Check(name, True, f"{len(files)} files, none for everyone to read")
+    first = f"{name}/{found[0].relative_to(folder)}"
+    seen = f"{first} has mode {stat.S_IMODE(found[0].stat().st_mode):03o}" + (f" ({len(found)} such)" * (len(found) > 1))
+    return Check(name, False, seen, f"chgrp docker {first} && chmod 640 {first}")
+
+
 def sign_in(settings: Settings) -> Check:
     """Check that people can sign in: as anybody with DEV_MODE, else with a provider that hub/oauth.env knows."""
     if settings.dev_mode:
@@ -256,6 +268,7 @@ def checks(settings: Settings) -> list[Check]:
     found += egress.mirrors(settings)
     found.append(sign_in(settings))
     found += [readable(ROOT / name) for name in ("www_custom", "share")]
+    found.append(secrets(ROOT / release_settings.SECRETS))
     found += [check for name in (".env", "hub/oauth.env") if (check := private_file(ROOT / name))]
     return found
 

@@ -16,10 +16,11 @@ from infra.settings import ROOT, Settings
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST = 1 << 16
 """Bytes of a line that are held at a time: whoever writes it need not end it."""
-# ECMA-48: control sequences, the strings of terminals' commands, and single characters but line feed and tab.
+# ECMA-48: control sequences, the strings of terminals' commands, and single characters but line feed and tab; and what
+# turns the direction of text (https://www.unicode.org/reports/tr9/), so that a line reads as another.
 CONTROL = re.compile(
     r"\x1b\[(?![0-9;]*m)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"
-    r"|\x1b(?!\[[0-9;]*m)[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
+    r"|\x1b(?!\[[0-9;]*m)[ -/]*[0-~]?|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
 

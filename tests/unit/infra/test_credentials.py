@@ -85,12 +85,15 @@ def test_nothing_cuts_off_what_brings_the_hub_back(call: str) -> None:
 
 
 def test_tokens_of_the_sites_own_additions_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hub").mkdir()
+    secrets = tmp_path / "hub/secrets"
+    secrets.mkdir(parents=True)
+    for name in ("README.md", "approved.csv", "ca.pem", "DACO_TOKEN", "site.key"):
+        (secrets / name).write_text("f")
     (tmp_path / "hub/oauth.env").write_text(
         "OAUTH_CLIENT_ID=a\nOAUTH_CLIENT_SECRET=b\nDACO_KEY=c\nDACO_SECRET=d\nSTATISTICS_TOKEN=e\nGREETING=hello\n"
     )
     for module in (credentials, private):
         monkeypatch.setattr(module, "ROOT", tmp_path)
-    found = credentials._foreign()
-    assert sorted(item.name for item in found) == ["DACO_SECRET", "OAUTH_CLIENT_SECRET", "STATISTICS_TOKEN"]
-    assert {item.place for item in found} == {"hub/oauth.env"}
+    found = {item.name: item.place for item in credentials._foreign()}
+    in_file = dict.fromkeys(("DACO_SECRET", "OAUTH_CLIENT_SECRET", "STATISTICS_TOKEN"), "hub/oauth.env")
+    assert found == in_file | {"site.key": "hub/secrets/site.key"}

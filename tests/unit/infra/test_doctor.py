@@ -146,6 +146,21 @@ def test_private_files(tmp_path: Path, mode: int, ok: bool) -> None:
     assert check.ok is ok
 
 
+def test_keys_in_hub_secrets_are_not_for_everyone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").touch(0o644)
+    assert doctor.secrets(tmp_path).ok
+    key = tmp_path / "own" / "site.key"
+    key.parent.mkdir()
+    key.touch()
+    key.chmod(0o644)
+    check = doctor.secrets(tmp_path)
+    assert not check.ok
+    assert "own/site.key has mode 644" in check.seen
+    assert "chmod 640" in check.remedy
+    key.chmod(0o640)
+    assert doctor.secrets(tmp_path).ok
+
+
 def test_a_private_file_that_is_not_there(tmp_path: Path) -> None:
     assert doctor.private_file(tmp_path / "none") is None
 

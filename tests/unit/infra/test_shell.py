@@ -16,6 +16,7 @@ LINES = {
     "\x1bP$q q\x1b\\\x1bchere": "here",
     "\x1b]8;;https://example.org": "",
     "50 %\r100 %\x08\x9b2J": "50 %100 %2J",
+    "deleted \u202etxt.exe\u2069\u200f": "deleted txt.exe",
     "tab\tand Ünïcode 🐧": "tab\tand Ünïcode 🐧",
 }
 

@@ -197,3 +197,14 @@ def test_without_bills_it_says_what_was_not_asked_for(
     told = "".join(capsys.readouterr())
     assert "Only what is locked" in told
     assert "invoke sbom" in told
+
+
+@pytest.mark.parametrize("text", ["", '{"components": [', "[]", '{"components": [{}]}', "\udcff"])
+def test_a_bill_that_was_cut_short_is_named(
+    service: Osv, ignored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "hub.cdx.json").write_text(text, "utf-8", "surrogateescape")
+    assert run(service, ignored, tmp_path) != 0
+    told = "".join(capsys.readouterr())
+    assert "hub.cdx.json is no bill of materials" in told
+    assert "invoke sbom" in told
