@@ -74,7 +74,9 @@ def load(addition: Path) -> None:
         ran = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
         own = isinstance(error, SyntaxError) and error.filename == name
         line, said = (error.lineno, error.msg) if own else (ran[-1] if ran else 1, str(error))
-        for secret in secrets:
+        # Of JUPYTERHUB_CRYPT_KEY each key; the longest first, of which a shorter one may be a part.
+        parts = {part for secret in secrets for part in (secret, *secret.split(";"))}
+        for secret in sorted(parts, key=len, reverse=True):
             # A shorter one is no secret, and a part of many words.
             said = said.replace(secret, "[secret]") if len(secret) > 3 else said
         stop(

@@ -217,15 +217,13 @@ def private_file(path: Path) -> Check | None:
 
 
 def secrets(folder: Path) -> Check:
-    """Check that no key in hub/secrets is for everyone to read: the hub reads them as uid 1000, or as the engine's group."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "README.md"]
-    found = [path for path in files if path.stat().st_mode & 0o007]
-    name = str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else folder.name
+    """Check that no key in a tree's hub/secrets is for everybody to read: the hub does as uid 1000, or as group docker."""
+    found = release_settings.open_keys(folder)
     if not found:
-        return Check(name, True, f"{len(files)} files, none for everyone to read")
-    first = f"{name}/{found[0].relative_to(folder)}"
-    seen = f"{first} has mode {stat.S_IMODE(found[0].stat().st_mode):03o}" + (f" ({len(found)} such)" * (len(found) > 1))
-    return Check(name, False, seen, f"chgrp docker {first} && chmod 640 {first}")
+        return Check(release_settings.SECRETS, True, "no key in it is for everybody to read")
+    first, count = found[0].relative_to(folder), f" ({len(found)} such files)" if len(found) > 1 else ""
+    seen = f"{first} has mode {stat.S_IMODE(found[0].stat().st_mode):03o}{count}"
+    return Check(release_settings.SECRETS, False, seen, f"chgrp docker {first} && chmod 640 {first}")
 
 
 def sign_in(settings: Settings) -> Check:
@@ -268,7 +266,7 @@ def checks(settings: Settings) -> list[Check]:
     found += egress.mirrors(settings)
     found.append(sign_in(settings))
     found += [readable(ROOT / name) for name in ("www_custom", "share")]
-    found.append(secrets(ROOT / release_settings.SECRETS))
+    found.append(secrets(ROOT))
     found += [check for name in (".env", "hub/oauth.env") if (check := private_file(ROOT / name))]
     return found
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ FILES = {".env": ".env", "oauth.env": PRIVATE, "hub-environment": ENVIRONMENT}
 """Files of `shared`, and where they are in a tree."""
 OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL")
 DACO = ("DACO_KEY", "DACO_SECRET", "DACO_TOKEN", "DACO_TOKEN_SECRET")
+NEVER_PUBLIC = ("OAUTH_CLIENT_SECRET", *DACO, "JUPYTERHUB_CRYPT_KEY")
+"""What hub/environment must not have: it is for all to read, and in `docker inspect`."""
 UNREADABLE = "(a file that only the hub can read)"
 # Others are read by the hub from the file of their name in hub/secrets.
 PLACEHOLDER = re.compile(
@@ -125,9 +128,12 @@ def read(folder: Path) -> HubSettings:
     private = values(PRIVATE)
     for name in (*OAUTH, *DACO):
         path = folder / SECRETS / name
-        if not private.get(name) and path.is_file():
-            # One that only the hub may read is there.
-            private[name] = path.read_text(errors="replace").strip() if os.access(path, os.R_OK) else UNREADABLE
+        try:
+            if not private.get(name) and path.is_file():
+                private[name] = path.read_text(errors="replace").strip()
+        except PermissionError:
+            # Only the hub may read it, or look into its folder: what is wrong with it, the hub says.
+            private[name] = UNREADABLE
     return HubSettings(values(ENVIRONMENT), private)
 
 
@@ -158,6 +164,9 @@ def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
         found.append("Missing in hub_environment: DACO_URL, or another APPROVAL.")
     if lacking:
         found.append(f"Missing in oauth.env: {', '.join(lacking)}.")
+    shown = [name for name in NEVER_PUBLIC if hub.public.get(name)]
+    if shown:
+        found.append(f"In hub_environment, which everybody may read: {', '.join(shown)}; move them to oauth.env.")
     examples = [name for name, value in hub.private.items() if PLACEHOLDER.fullmatch(value)]
     if examples:
         found.append(f"Still an example's value in oauth.env: {', '.join(examples)}.")
@@ -177,16 +186,24 @@ def _is_in(path: str, folder: Path) -> bool:
     return Path(path).is_relative_to(folder)
 
 
+def _for_everybody(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IRWXO)
+
+
+def open_keys(folder: Path) -> list[Path]:
+    """Return the files of a tree's hub/secrets that everybody on the machine may read, but for certificates and lists."""
+    public = {".pem", ".crt", ".csv", ".txt"}
+    files = [path for path in sorted((folder / SECRETS).rglob("*")) if path.is_file() and path.name != "README.md"]
+    opened = [path for path in files if _for_everybody(path)]
+    return [path for path in opened if path.suffix not in public or b"PRIVATE KEY" in path.read_bytes()]
+
+
 def open_files(folder: Path) -> list[str]:
     """Return the private files that everybody on the machine may read, one sentence each."""
-    secrets = [path for path in (folder / SECRETS).rglob("*") if path.is_file() and path.name != "README.md"]
-    closed = [folder / name for name in (".env", PRIVATE) if (folder / name).exists()]
-    public = {".pem", ".crt", ".csv", ".txt"}
-    keys = [path for path in secrets if path.suffix not in public or b"PRIVATE KEY" in path.read_bytes()]
+    settings = [folder / name for name in (".env", PRIVATE) if (folder / name).exists()]
     return [
         f"{path.relative_to(folder)} may be read by everybody (mode {path.stat().st_mode & 0o777:03o}): chmod o-rwx."
-        for path in closed + keys
-        if path.stat().st_mode & 0o007
+        for path in [*filter(_for_everybody, settings), *open_keys(folder)]
     ]
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Argument, Context, ParseError, Task
+from invoke import Argument, Context, Exit, Task
 from invoke.parser.parser import ParseMachine
 
 from infra import console, errors
@@ -95,11 +95,11 @@ def _say_what_to_do(machine: ParseMachine, message: str) -> None:
     """Say what cannot be read, and who knows better.
 
     Raises:
-        ParseError: Always.
+        Exit: Always, with the code of wrong usage: that of ParseError is 1.
     """
     name = machine.context.name if machine.context else None
     next_step = f"invoke {name} --help" if name else "`invoke` tells which verbs there are."
-    raise ParseError(f"Error: {message}\nNext: {next_step}", machine.context)
+    raise Exit(f"Error: {message}\nNext: {next_step}", code=2)
 
 
 # invoke itself only knows positional arguments that must be there, and has no three-part message for a missing one.

@@ -94,8 +94,9 @@ def _state(forgery: Forgery, victim: Insider) -> Any:
 
 
 def has_server(who: Insider) -> bool:
-    """Return whether somebody has a server, as far as it may be with its start or its end."""
-    return bool(who.api("GET", who.api_path).json()["servers"])
+    """Return whether somebody has a server that is not about to end, as far as it may be with its start."""
+    (server,) = list(who.api("GET", who.api_path).json()["servers"].values()) or [None]
+    return server is not None and server["pending"] != "stop"
 
 
 def sessions(of: Insider) -> set[str]:

@@ -271,7 +271,7 @@ def test_many_websockets(alice: Insider, watch: Watching) -> None:
     async def flood() -> int:
         async def one() -> Any:
             with suppress(OSError, WebSocketException, TimeoutError):
-                return await connect(address, additional_headers=headers, open_timeout=30, ping_interval=None)
+                return await connect(address, additional_headers=headers, open_timeout=120, ping_interval=None)
 
         opened: list[Any] = []
         for _ in range(10):
@@ -320,7 +320,7 @@ def test_many_connections_from_a_notebook_to_the_hub(alice: Insider, watch: Watc
         resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
         held = []
         for _ in range(2000):
-            held.append(socket.create_connection((hub.hostname, hub.port), timeout=5))
+            held.append(socket.create_connection((hub.hostname, hub.port), timeout=60))
             held[-1].send(b"GET /hub/api HTTP/1.1\\r\\nHost: x\\r\\nX-Slow: ")
         time.sleep(5)
         print(json.dumps(len(held)))

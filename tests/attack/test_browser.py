@@ -63,7 +63,9 @@ def with_known_token(value: str) -> Forgery:
 
 def known_token(of: Insider) -> str:
     """Return a token against forgery that the hub made, for somebody else."""
-    return str(of.http.cookies.get("_xsrf", path="/hub/"))
+    token = of.http.cookies.get("_xsrf", path="/hub/")
+    assert token
+    return token
 
 
 def test_a_planted_token_of_somebody_else_forges_no_request(

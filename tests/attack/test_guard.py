@@ -21,6 +21,7 @@ import docker
 import pytest
 
 from tests.attack.attacker import HijackedHub, Insider
+from tests.integration.verbs import wait_until
 from tests.signin.hubsite import Site
 
 ATTACK = "a hijacked hub at its guard"
@@ -131,10 +132,9 @@ class Mallory:
         (found,) = self.site.tree.containers(self.client, "guard")
         return found
 
-    @property
-    def log(self) -> str:
-        """The last lines that the guard has logged."""
-        return str(self.guard.logs(tail=20).decode())
+    def is_told(self, line: str) -> None:
+        """Wait until the guard's log has a line: the engine keeps it a moment after the answer."""
+        wait_until(f"the guard's log says {line}", lambda: line in self.guard.logs(tail=20).decode())
 
     def create(self, body: dict[str, Any] | str, *headers: str) -> bytes:
         """Return a request for a container."""
@@ -447,7 +447,7 @@ def test_no_other_call_is_carried_out(
     status, received = mallory.asks(request)
     assert status == 403, received
     assert json.loads(received.partition("\r\n\r\n")[2])["message"]
-    assert f"Refused to uid 1000: {method} {target}: " in mallory.log
+    mallory.is_told(f"Refused to uid 1000: {method} {target}: ")
     assert _at_the_engine(request)[0] == bites, "the engine itself understands the request"
 
 
@@ -515,7 +515,7 @@ def test_nothing_is_smuggled_behind_a_request(mallory: Mallory, other: Any, firs
 def test_ten_thousand_connections_do_not_end_the_guard(mallory: Mallory, alice: Insider) -> None:
     before = mallory.guard.attrs["State"]
     assert mallory.hub.ask(HOLD) == 10_000
-    assert "Refused to uid 1000: more than 512 connections" in mallory.log
+    mallory.is_told("Refused to uid 1000: more than 512 connections")
     assert mallory.asks(_request("GET", f"/v1.45/containers/{alice.container.id}/json"))[0] == 200
     assert mallory.guard.attrs["State"]["StartedAt"] == before["StartedAt"]
 

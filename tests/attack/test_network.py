@@ -34,15 +34,19 @@ Target = tuple[str, int]
 NOTEBOOK, HUB, PROXY, PROXY_API, ECHO_PORT = 8888, 8081, 8000, 8001, 9997
 # A refusal comes from the target itself: that was reached as well. A datagram is expected back.
 KNOCK = """
-import concurrent.futures, json, socket, sys
+import concurrent.futures, contextlib, json, socket, sys
 def tcp(target):
     socket.create_connection(target, timeout=2.5).close()
 def udp(target):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         one.settimeout(2.5)
         one.connect(target)
-        one.send(b"?")
-        one.recv(1)
+        # One may be lost, or late where whoever answers waits for a processor.
+        for _ in range(5):
+            one.send(b"?")
+            with contextlib.suppress(TimeoutError):
+                return one.recv(1)
+        raise TimeoutError
 def reaches(target):
     try:
         globals()[sys.argv[2]](target)

@@ -169,9 +169,11 @@ def window(tree: Tree, tmp_path: Path) -> Iterator[Window]:
     """A victim's browser that comes by the front."""
     front = FrontForBrowsers(Front(HOST, tree.port), HOST, tmp_path / "front.pem")
     names = [f"MAP {name} 127.0.0.1:{front.port}" for name in (HOST, f"*.{HOST}")]
-    with open_window(tmp_path, *names, ignore_https_errors=True) as opened:
-        yield opened
-    front.close()
+    try:
+        with open_window(tmp_path, *names, ignore_https_errors=True) as opened:
+            yield opened
+    finally:
+        front.close()
 
 
 def toss_session(window: Window, tree: Tree, client: docker.DockerClient, of: Guest) -> tuple[str, set[str]]:

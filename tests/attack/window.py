@@ -64,5 +64,7 @@ def open_window(folder: Path, *names: str, **options: Any) -> Iterator[Window]:
         context = playwright.chromium.launch_persistent_context(
             folder / "profile", viewport={"width": WIDTH, "height": HEIGHT}, locale="en-US", **launch, **options
         )
-        yield Window(context)
-        context.close()
+        try:
+            yield Window(context)
+        finally:
+            context.close()

@@ -10,8 +10,9 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import httpx
 import pytest
 from playwright.sync_api import WebSocket, expect
 
@@ -141,14 +142,25 @@ def test_of_the_older_tls_only_current_ciphers_are_taken(world: World) -> None:
     assert sorted(taken.split()) == SUITES
 
 
-def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
-    # From an address of its own: nobody else of this story is counted with it.
+def flooded(world: World) -> list[str]:
+    """Flood the sign-in, from an address of its own: nobody else of this story is counted with it."""
     flood = FLOOD.format(world.domains["hub"])
-    statuses = world.host.machine.as_root(f"python3 -c {shlex.quote(flood)}").split()
+    return world.host.machine.as_root(f"python3 -c {shlex.quote(flood)}").split()
+
+
+def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
+    statuses = flooded(world)
     assert statuses[0] == "404"
     assert statuses[-1] == "429", set(statuses)
     with world.http() as http:
         assert http.get(f"{world.url('hub')}/hub/login").status_code == 200
+    # Without that limit all are answered.
+    (site,) = world.host.machine.as_root("grep -l 'limit_req zone' /etc/nginx/conf.d/*-https.conf").split()
+    world.host.machine.as_root(f"cp -p {site} {site}.kept; sed -i '/limit_req zone/d' {site}; systemctl reload nginx")
+    try:
+        wait_until("all are answered", lambda: set(flooded(world)) == {"404"})
+    finally:
+        world.host.machine.as_root(f"mv {site}.kept {site}; systemctl reload nginx")
 
 
 def front_processes(world: World) -> list[dict[str, str]]:
@@ -276,6 +288,7 @@ def test_a_new_look_is_no_downtime(world: World, ada: Member, counting: Counter)
     assert "A new look" in world.http().get(pages, follow_redirects=True).text
     assert working.failed == []
     assert {status for _, status in hub.failed} <= {503}
+    assert hub.gap < done.seconds / 2, "the pages are gone while the hub is replaced, not while it is built"
     assert world.containers("hub", "proxy") == proxy
     counting.assert_unbroken()
     assert len(counting.numbers) > before
@@ -453,6 +466,13 @@ def test_a_second_service_beside_it(world: World) -> None:
     assert set(owners) >= set(world.names.values())
 
 
+def serves(world: World) -> bool:
+    """Return whether the front leads to the hub."""
+    with world.http() as http, suppress(httpx.HTTPError):
+        return http.get(f"{world.url('hub')}/hub/health").status_code == 200
+    return False
+
+
 def test_a_front_that_ran_as_root_is_confined_and_serves_both(world: World) -> None:
     # As a host was before: Debian's unit, and keys for root alone.
     keys = [f"/etc/letsencrypt/live/{domain}/privkey.pem" for domain in world.domains.values()]
@@ -463,9 +483,20 @@ def test_a_front_that_ran_as_root_is_confined_and_serves_both(world: World) -> N
         "chown root:root /var/lib/nginx; systemctl restart nginx"
     )
     assert "0" in {process["Uid"].split()[0] for process in front_processes(world)}
+    # Another site on the host, whose log is root's: the one that serves is not stopped for one that would not start.
+    other = "/etc/nginx/conf.d/other.conf"
+    world.host.machine.as_root(f"echo 'access_log /var/log/other.log;' > {other}; systemctl reload nginx")
+    refused = world.clone.fails("deploy", "--host", "hub", "--yes")
+    assert "/var/log/other.log" in refused
+    assert "Next: let www-data read and write" in " ".join(refused.split())
+    assert serves(world)
+    world.host.machine.as_root(f"rm {other} /var/log/other.log; systemctl reload nginx")
     world.clone.invoke("deploy", "--host", "hub", "--yes")
     user = world.host.machine.as_root("id --user www-data").strip()
     assert {process["Uid"].split()[0] for process in front_processes(world)} == {user}
+    # Whatever ends it, it comes back.
+    world.host.machine.as_root("kill -KILL $(cat /run/nginx.pid)")
+    wait_until("the front is back", lambda: serves(world))
     with world.http() as http:
         for name in world.names:
             assert http.get(f"{world.url(name)}/hub/health").status_code == 200, name

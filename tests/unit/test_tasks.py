@@ -60,7 +60,7 @@ def test_what_cannot_be_read_has_a_next_step(words: list[str], next_step: str) -
     done = subprocess.run(
         [sys.executable, "-m", "invoke", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert done.stderr.startswith("Error: ")
     assert done.stderr.rstrip().endswith(f"Next: {next_step}")
     assert "Traceback" not in done.stderr

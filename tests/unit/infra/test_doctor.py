@@ -146,19 +146,21 @@ def test_private_files(tmp_path: Path, mode: int, ok: bool) -> None:
     assert check.ok is ok
 
 
-def test_keys_in_hub_secrets_are_not_for_everyone(tmp_path: Path) -> None:
-    (tmp_path / "README.md").touch(0o644)
-    assert doctor.secrets(tmp_path).ok
-    key = tmp_path / "own" / "site.key"
-    key.parent.mkdir()
-    key.touch()
-    key.chmod(0o644)
+def test_keys_in_hub_secrets_are_not_for_everybody(tmp_path: Path) -> None:
+    folder = tmp_path / "hub/secrets"
+    for name in ("README.md", "ca.pem", "approved.csv", "own/site.key"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(0o644)
     check = doctor.secrets(tmp_path)
     assert not check.ok
-    assert "own/site.key has mode 644" in check.seen
-    assert "chmod 640" in check.remedy
-    key.chmod(0o640)
+    assert check.seen == "hub/secrets/own/site.key has mode 644"
+    assert "chmod 640 hub/secrets/own/site.key" in check.remedy
+    (folder / "own/site.key").chmod(0o640)
     assert doctor.secrets(tmp_path).ok
+    (folder / "ca.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    assert doctor.secrets(tmp_path).seen == "hub/secrets/ca.pem has mode 644"
 
 
 def test_a_private_file_that_is_not_there(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def test_settings_of_a_real_hub_pass() -> None:
         ({}, HubSettings({}, PRIVATE | dict.fromkeys(release_settings.DACO, "k1")), "DACO_URL"),
         ({}, replace(HUB, private=PRIVATE | {"OAUTH_CLIENT_SECRET": "change-me"}), "OAUTH_CLIENT_SECRET"),
         ({}, replace(HUB, private=PRIVATE | {"OAUTH_CALLBACK_URL": "http://hub.example.org/x"}), "not https"),
+        ({}, replace(HUB, public=HUB.public | {"OAUTH_CLIENT_SECRET": "a9"}), "may read: OAUTH_CLIENT_SECRET;"),
         ({"public_url": "https://other.example.org"}, HUB, "PUBLIC_URL is https://other.example.org"),
         ({"data_mounts": (DataMount("path", f"{FOLDER}/notebook/data", "/data", False),)}, HUB, "/data"),
     ],
