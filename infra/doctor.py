@@ -217,7 +217,7 @@ def private_file(path: Path) -> Check | None:
 
 
 def secrets(folder: Path) -> Check:
-    """Check that no key in a tree's hub/secrets is for everybody to read: the hub does as uid 1000, or as group docker."""
+    """Check that not everybody may read a key in a tree's hub/secrets: the hub does as uid 1000, or as group docker."""
     found = release_settings.open_keys(folder)
     if not found:
         return Check(release_settings.SECRETS, True, "no key in it is for everybody to read")

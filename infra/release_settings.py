@@ -191,7 +191,7 @@ def _for_everybody(path: Path) -> bool:
 
 
 def open_keys(folder: Path) -> list[Path]:
-    """Return the files of a tree's hub/secrets that everybody on the machine may read, but for certificates and lists."""
+    """Return the files of a tree's hub/secrets that everybody on the machine may read, but certificates and lists."""
     public = {".pem", ".crt", ".csv", ".txt"}
     files = [path for path in sorted((folder / SECRETS).rglob("*")) if path.is_file() and path.name != "README.md"]
     opened = [path for path in files if _for_everybody(path)]
