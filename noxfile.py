@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -31,7 +33,7 @@ for library in ("docker", "urllib3"):
 
 # "stories" is integration and deploy at the same time. All of it, from cold on two cores: 49 minutes, and about five
 # more for the attacks in a browser.
-nox.options.sessions = ["lint", "unit", "images", "stories", "e2e", "look", "signin", "attack"]
+nox.options.sessions = ["lint", "unit", "images", "stories", "browsers", "attack"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True
 
@@ -136,52 +138,67 @@ def unit(session: nox.Session) -> None:
 def images(session: nox.Session) -> None:
     """Build the images and look into them: contents, users, no secrets in layers, sizes."""
     _with_engine(session)
-    _pytest(session, "-m", "not machines", "tests/images", group="e2e")
+    _pytest(session, "tests/images", group="e2e")
 
 
 @nox.session
 def integration(session: nox.Session) -> None:
     """The verbs against a real engine: up, reset, down, users, bad input (default, in `stories`)."""
     _with_engine(session)
-    _pytest(session, "-m", "not machines", "tests/integration", group="e2e")
+    _pytest(session, "-m", "not long", "tests/integration", group="e2e")
 
 
-@nox.session
-def stories(session: nox.Session) -> None:
-    """Integration and deploy at the same time: both mostly wait, and it takes two thirds of one after the other."""
-    _with_browser(session)
-    nox_itself = [sys.executable, "-m", "nox", "--session=deploy", "--", *session.posargs]
+@contextmanager
+def _beside(session: nox.Session, other: str) -> Iterator[None]:
+    """Run another session, with a service of its own, at the same time; what it prints is shown at the end."""
+    nox_itself = [sys.executable, "-m", "nox", f"--session={other}", "--", *session.posargs]
     with tempfile.TemporaryFile() as output:
         beside = subprocess.Popen(nox_itself, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         try:
-            _pytest(session, "-m", "not machines", "tests/integration", group="e2e")
+            yield
         finally:
-            session.log("Waiting for deploy, which runs beside this")
+            session.log(f"Waiting for {other}, which runs beside this")
             failed = beside.wait()
             output.seek(0)
             shutil.copyfileobj(output, sys.stdout.buffer)
             sys.stdout.flush()
     if failed:
-        session.error("deploy failed, see above")
+        session.error(f"{other} failed, see above")
+
+
+@nox.session
+def stories(session: nox.Session) -> None:
+    """Integration and deploy at the same time: it takes two thirds of one after the other."""
+    _with_browser(session)
+    with _beside(session, "deploy"):
+        _pytest(session, "-m", "not long", "tests/integration", group="e2e")
+
+
+@nox.session
+def browsers(session: nox.Session) -> None:
+    """What people see: e2e and look, and signin at the same time."""
+    _with_browser(session)
+    with _beside(session, "signin"):
+        _pytest(session, "tests/e2e", "tests/look", group="e2e")
 
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """A real browser against the running DEV_MODE stack."""
+    """A real browser against the running DEV_MODE stack (default, in `browsers`)."""
     _with_browser(session)
     _pytest(session, "tests/e2e", group="e2e")
 
 
 @nox.session
 def look(session: nox.Session) -> None:
-    """Every page state in a real browser: contrast and names (axe), light and dark, phone and desktop; live editing."""
+    """Every page state in a real browser, with axe, light and dark; live editing (default, in `browsers`)."""
     _with_browser(session)
     _pytest(session, "tests/look", group="e2e")
 
 
 @nox.session
 def signin(session: nox.Session) -> None:
-    """Signing in as in production: a real OpenID Connect provider and a DACO service beside the hub, and a browser."""
+    """Signing in as in production: a real OpenID Connect provider and a DACO service (default, in `browsers`)."""
     _with_browser(session)
     _pytest(session, "tests/signin", group="e2e")
 
@@ -218,11 +235,11 @@ def science(session: nox.Session) -> None:
     session.run("python", "-m", "tests.science.figures", env=env)
 
 
-@nox.session
-def machines(session: nox.Session) -> None:
-    """The first README command on fresh Debian machines without an engine (20 minutes; not in the default run)."""
+@nox.session(name="integration-long")
+def integration_long(session: nox.Session) -> None:
+    """The README's first command on fresh machines without an engine, and lists that do not work (not default)."""
     _with_engine(session)
-    _pytest(session, "-m", "machines", "tests/integration", group="e2e")
+    _pytest(session, "-m", "long", "tests/integration", group="e2e")
 
 
 @nox.session

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -75,10 +76,11 @@ def answers(url: str, timeout: float = 2.0) -> bool:
         return False
 
 
-def last_lines(client: docker.DockerClient, container: str, lines: int = 20) -> str:
-    """Return the last lines of a container's log."""
+def last_lines(client: docker.DockerClient, container: str, lines: int = 20, *, before: str = "") -> str:
+    """Return the last lines of a container's log, or the last ones before a moment as the engine writes it."""
+    until = {"until": datetime.fromisoformat(before).timestamp()} if before else {}
     try:
-        return str(client.api.logs(container, tail=lines).decode(errors="replace")).strip()
+        return str(client.api.logs(container, tail=lines, **until).decode(errors="replace")).strip()
     except docker.errors.APIError as error:
         return str(error.explanation or error)
 
@@ -109,9 +111,12 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
     while not answers(settings.url):
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
+            # Where the engine has started it again already, its lines since then do not say why it ended.
+            before = state["State"]["StartedAt"] if state["State"]["Running"] else ""
+            seen = last_lines(client, container, before=before)
             raise failure(ended(client, container))(
                 "The hub ended while it started.",
-                seen=last_lines(client, container),
+                seen=seen,
                 next_step="Mend what the log names, then run the same command again.",
             )
         if time.monotonic() > deadline:

@@ -22,9 +22,11 @@ from tests.conftest import Stack
 from tests.deploy.busy import busy_authority
 from tests.deploy.clone import Done
 from tests.deploy.conftest import Member, new_world
+from tests.deploy.front import processes, run_as_root, serves
 from tests.deploy.target import make_key
 from tests.deploy.world import World
 from tests.integration.people import Counter
+from tests.integration.verbs import wait_until
 from tests.signin.certificates import Authority
 
 pytestmark = pytest.mark.long
@@ -108,6 +110,46 @@ def test_another_installation_is_waited_for(world: World) -> None:
     hold = "import fcntl, time; file = open('/var/lib/dpkg/lock-frontend', 'w'); fcntl.lockf(file, fcntl.LOCK_EX); "
     world.host.machine.as_root(f'systemd-run --quiet --unit=updates python3 -c "{hold}time.sleep(100)"')
     world.clone.invoke(*DEPLOY)
+
+
+def test_ansible_alone_does_the_same(world: World) -> None:
+    env = {"ANSIBLE_CONFIG": str(world.clone.folder / "ansible/ansible.cfg")}
+    done = world.clone.run("ansible-playbook", "ansible/site.yml", "--limit=hub", env=env)
+    assert done.code == 0, done.output
+    recap = re.search(r"^hub\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0", done.output, re.MULTILINE)
+    assert recap, done.output
+    assert int(recap[1]) > 30
+    assert recap[2] == "0", done.output
+
+
+def test_a_front_that_would_not_start_as_its_user_is_not_restarted(world: World) -> None:
+    # Another site on the host, whose log is root's, and another service, whose key is.
+    sites, keys = "/etc/nginx/conf.d", "/etc/ssl/dropsonde/other"
+    other, service = f"{sites}/other.conf", f"{sites}/other-https.conf"
+    domain = world.domains["hub"]
+    certificates = f"/etc/letsencrypt/live/{domain}"
+    names = f"sed -e 's,{certificates},{keys},' -e 's,{domain},other.dropsonde.test,'"
+    world.host.machine.as_root(
+        f"echo 'access_log /var/log/other.log;' > {other}; install -d -m 700 {keys}; "
+        f"install -m 600 {certificates}/privkey.pem {certificates}/fullchain.pem {keys}; "
+        f"{names} {sites}/{world.names['hub']}-https.conf > {service}"
+    )
+    run_as_root(world, f"{certificates}/privkey.pem")
+    refused = " ".join(world.clone.fails(*DEPLOY).split())
+    assert "/var/log/other.log" in refused
+    assert "Next: let www-data read and write" in refused
+    assert serves(world)
+    world.host.machine.as_root(f"rm {other} /var/log/other.log; systemctl reload nginx")
+    world.clone.invoke(*DEPLOY)
+    user = world.host.machine.as_root("id --user www-data").strip()
+    assert {process["Uid"].split()[0] for process in processes(world)} == {user}
+    assert world.host.machine.as_root(f"stat --format='%a %G' {keys}/privkey.pem").split() == ["640", "www-data"]
+    world.host.machine.as_root(f"rm -r {service} {keys}; systemctl reload nginx")
+
+
+def test_a_front_that_was_killed_comes_back(world: World) -> None:
+    world.host.machine.as_root("kill -KILL $(cat /run/nginx.pid)")
+    wait_until("it serves again", lambda: serves(world))
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-import httpx
 import pytest
 from playwright.sync_api import WebSocket, expect
 
 from tests.deploy.conftest import Member, figures
+from tests.deploy.front import processes
 from tests.deploy.polling import Polling
 from tests.deploy.world import World
 from tests.integration.people import Counter
@@ -163,20 +163,13 @@ def test_the_front_limits_who_floods_the_sign_in(world: World) -> None:
         world.host.machine.as_root(f"mv {site}.kept {site}; systemctl reload nginx")
 
 
-def front_processes(world: World) -> list[dict[str, str]]:
-    """Return what the kernel says of each process of the TLS front: the lines of /proc/PID/status."""
-    print_all = "for process in $(pgrep --exact nginx); do cat /proc/$process/status; echo; done"
-    blocks = world.host.machine.as_root(print_all).strip().split("\n\n")
-    return [dict(line.split(":\t", 1) for line in block.splitlines() if ":\t" in line) for block in blocks]
-
-
 def test_the_tls_front_is_confined(world: World) -> None:
     user = world.host.machine.as_root("id --user www-data").strip()
     net_bind_service = f"{1 << 10:016x}"
-    processes = front_processes(world)
+    found = processes(world)
     # The first one, and a worker for each processor.
-    assert len(processes) >= 2
-    for process in processes:
+    assert len(found) >= 2
+    for process in found:
         assert set(process["Uid"].split()) == {user}
         assert set(process["Gid"].split()) == {user}
         assert process["Groups"].split() in ([], [user])
@@ -249,16 +242,6 @@ def test_again_there_is_nothing_to_do(world: World) -> None:
     assert world.current("hub") == release
     done = world.clone.invoke("deploy", "--host", "hub", "--plan")
     assert "Nothing to do" in done.output
-
-
-def test_ansible_alone_does_the_same(world: World) -> None:
-    env = {"ANSIBLE_CONFIG": str(world.clone.folder / "ansible/ansible.cfg")}
-    done = world.clone.run("ansible-playbook", "ansible/site.yml", "--limit=hub", env=env)
-    assert done.code == 0, done.output
-    recap = re.search(r"^hub\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=0\s+failed=0", done.output, re.MULTILINE)
-    assert recap, done.output
-    assert int(recap[1]) > 30
-    assert recap[2] == "0", done.output
 
 
 def test_check_mode_finds_nothing_to_change(world: World) -> None:
@@ -461,46 +444,12 @@ def test_a_second_service_beside_it(world: World) -> None:
     assert carol.is_running()
     counter.assert_unbroken()
     counter.close()
-    # Each has its own certificate, its own user and its own folder.
-    owners = world.host.machine.as_root("stat --format=%U /srv/*").split()
-    assert set(owners) >= set(world.names.values())
-
-
-def serves(world: World) -> bool:
-    """Return whether the front leads to the hub."""
-    with world.http() as http, suppress(httpx.HTTPError):
-        return http.get(f"{world.url('hub')}/hub/health").status_code == 200
-    return False
-
-
-def test_a_front_that_ran_as_root_is_confined_and_serves_both(world: World) -> None:
-    # As a host was before: Debian's unit, and keys for root alone.
-    keys = [f"/etc/letsencrypt/live/{domain}/privkey.pem" for domain in world.domains.values()]
-    world.host.machine.as_root(
-        "rm /etc/systemd/system/nginx.service.d/dropsonde.conf; systemctl daemon-reload; "
-        f"chown root:root /etc/letsencrypt/live /etc/letsencrypt/archive {' '.join(keys)}; "
-        f"chmod 700 /etc/letsencrypt/live /etc/letsencrypt/archive; chmod 600 {' '.join(keys)}; "
-        "chown root:root /var/lib/nginx; systemctl restart nginx"
-    )
-    assert "0" in {process["Uid"].split()[0] for process in front_processes(world)}
-    # Another site on the host, whose log is root's: the one that serves is not stopped for one that would not start.
-    other = "/etc/nginx/conf.d/other.conf"
-    world.host.machine.as_root(f"echo 'access_log /var/log/other.log;' > {other}; systemctl reload nginx")
-    refused = world.clone.fails("deploy", "--host", "hub", "--yes")
-    assert "/var/log/other.log" in refused
-    assert "Next: let www-data read and write" in " ".join(refused.split())
-    assert serves(world)
-    world.host.machine.as_root(f"rm {other} /var/log/other.log; systemctl reload nginx")
-    world.clone.invoke("deploy", "--host", "hub", "--yes")
-    user = world.host.machine.as_root("id --user www-data").strip()
-    assert {process["Uid"].split()[0] for process in front_processes(world)} == {user}
-    # Whatever ends it, it comes back.
-    world.host.machine.as_root("kill -KILL $(cat /run/nginx.pid)")
-    wait_until("the front is back", lambda: serves(world))
     with world.http() as http:
         for name in world.names:
             assert http.get(f"{world.url(name)}/hub/health").status_code == 200, name
-    assert "Nothing to do" in world.clone.invoke("deploy", "--host", "hub", "--yes").output
+    # Each has its own certificate, its own user and its own folder.
+    owners = world.host.machine.as_root("stat --format=%U /srv/*").split()
+    assert set(owners) >= set(world.names.values())
 
 
 def test_teardown_takes_one_and_leaves_the_other(world: World) -> None:

@@ -130,8 +130,9 @@ class Host(Stack):
     def leftovers(self, client: docker.DockerClient) -> list[str]:
         """Return what is left of the throw-away service."""
         chosen = {"label": f"dropsonde.service={self.name}-probe"}
-        found = [*client.containers.list(all=True, filters=chosen), *client.networks.list(filters=chosen)]
-        return [item.name for item in [*found, *client.volumes.list(filters=chosen)]]
+        containers = client.containers.list(all=True, filters=chosen, ignore_removed=True)
+        others = [*client.networks.list(filters=chosen), *client.volumes.list(filters=chosen)]
+        return [item.name for item in [*containers, *others]]
 
     def as_admin(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the hub's API as the service that may do what admins may."""

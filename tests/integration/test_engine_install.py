@@ -10,7 +10,7 @@ import pytest
 from infra import engine
 from tests.integration.machine.machine import USER, Machine, machine, machine_image
 
-pytestmark = pytest.mark.machines
+pytestmark = pytest.mark.long
 
 # An image that holds one program and its libraries: enough to see whether the engine can run anything.
 RUN_SOMETHING = """

@@ -11,7 +11,7 @@ import pytest
 from infra import engine
 from tests.integration.machine.machine import Machine, machine, machine_image
 
-pytestmark = pytest.mark.machines
+pytestmark = pytest.mark.long
 
 # The machine has no browser; this is the same walk over HTTP, with what Python has.
 OPEN_LAB = r"""

@@ -54,6 +54,7 @@ def test_package_that_cannot_be_had_is_named(
     assert "Nothing to do" in copy.invoke("up").stderr
 
 
+@pytest.mark.long
 def test_client_with_another_checksum_is_named(copy: Tree, client: docker.DockerClient) -> None:
     before = versions.read(client, copy.settings)
     with clients.served(client) as served:
@@ -76,6 +77,7 @@ def test_no_space_for_a_second_volume_is_said_before_anything_is_built(copy: Tre
     assert versions.read(client, copy.settings) == before
 
 
+@pytest.mark.long
 def test_what_does_not_work_inside_the_image_is_named_and_makes_no_version(
     copy: Tree, client: docker.DockerClient
 ) -> None:
