@@ -112,7 +112,8 @@ def wait_healthy(client: docker.DockerClient, settings: Settings, container: str
         state = client.api.inspect_container(container)
         if not state["State"]["Running"] or state["RestartCount"]:
             # Where the engine has started it again already, its lines since then do not say why it ended.
-            before = state["State"]["StartedAt"] if state["State"]["Running"] else ""
+            again = state["State"]["Running"] and not state["State"]["Restarting"]
+            before = state["State"]["StartedAt"] if again else ""
             seen = last_lines(client, container, before=before)
             raise failure(ended(client, container))(
                 "The hub ended while it started.",
