@@ -94,9 +94,13 @@ def _state(forgery: Forgery, victim: Insider) -> Any:
 
 
 def has_server(who: Insider) -> bool:
-    """Return whether somebody has a server that is not about to end, as far as it may be with its start."""
-    (server,) = list(who.api("GET", who.api_path).json()["servers"].values()) or [None]
-    return server is not None and server["pending"] != "stop"
+    """Return whether somebody has a server, as far as it may be with its start; one that ends is waited for."""
+
+    def servers() -> list[dict[str, Any]]:
+        return list(who.api("GET", who.api_path).json()["servers"].values())
+
+    wait_until("no server is about to end", lambda: all(server["pending"] != "stop" for server in servers()))
+    return bool(servers())
 
 
 def sessions(of: Insider) -> set[str]:

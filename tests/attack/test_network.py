@@ -39,7 +39,7 @@ def tcp(target):
     socket.create_connection(target, timeout=2.5).close()
 def udp(target):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.settimeout(2.5)
+        one.settimeout(1)
         one.connect(target)
         # One may be lost, or late where whoever answers waits for a processor.
         for _ in range(5):

@@ -371,7 +371,7 @@ def test_a_server_that_nobody_uses_is_stopped_and_one_at_work_is_not(site: Site,
         assert site.is_running(working.name), "a silent kernel at work counts as use"
 
 
-@pytest.mark.settings(CULL_IDLE_MINUTES="0", CULL_MAX_HOURS="0.015")
+@pytest.mark.settings(CULL_IDLE_MINUTES="0", CULL_MAX_HOURS="0.01")
 def test_a_server_is_stopped_after_its_hours_whatever_it_does(site: Site, arrive: Arrive) -> None:
     working = arrive("long").come_in()
     working.start()
