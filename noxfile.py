@@ -219,7 +219,7 @@ def deploy(session: nox.Session) -> None:
 
 @nox.session(name="deploy-long")
 def deploy_long(session: nox.Session) -> None:
-    """Interrupted in every role, disks, certificates, admins, and Debian 12 as the host (45 minutes; not default)."""
+    """Interrupted in every role, disks, admins, a front that was root, Debian 12 as the host (an hour; not default)."""
     _with_browser(session)
     _pytest(session, "-m", "long", "tests/deploy", group="deploy-test")
 

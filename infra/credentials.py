@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 
 import docker
 
-from infra import console, health, images, interrupts, process, tool
+from infra import console, health, images, interrupts, process, release_settings, tool
 from infra.private import FILE, values
-from infra.release_settings import SECRETS
 from infra.settings import ROOT, Settings
 
 PROGRAM = ("python3", "-m", "dropsonde_auth.rotation")
@@ -68,12 +67,11 @@ def _day(seconds: float | None) -> str:
 def _foreign() -> list[Credential]:
     """Return those that are not ours to make, as this tree has them."""
     found = []
-    in_file = values()
-    there = {*in_file, *(path.name for path in (ROOT / SECRETS).glob("*"))}
-    own = {name: OWN for name in sorted(there) if PRIVATE_NAME.fullmatch(name)}
+    files = {path.name: path for path in release_settings.secret_files(ROOT)} | dict.fromkeys(values(), ROOT / FILE)
+    keys = [name for name, path in files.items() if path.suffix not in release_settings.NO_KEYS]
+    own = {name: OWN for name in sorted(keys) if PRIVATE_NAME.fullmatch(name)}
     for name, renew in (own | FOREIGN).items():
-        file = ROOT / FILE if name in in_file else ROOT / SECRETS / name
-        if name in in_file or file.is_file():
+        if file := files.get(name):
             place = str(file.relative_to(ROOT))
             found.append(Credential(name, place, _day(file.stat().st_mtime), renew))
     return found

@@ -230,7 +230,11 @@ def sign_in(settings: Settings) -> Check:
     """Check that people can sign in: as anybody with DEV_MODE, else with a provider that hub/oauth.env knows."""
     if settings.dev_mode:
         return Check("sign-in", True, "anybody as anybody (DEV_MODE=1)")
-    lacking = release_settings.missing(release_settings.read(ROOT))
+    hub = release_settings.read(ROOT)
+    if shown := release_settings.exposed(hub):
+        seen = f"hub/environment, which everybody may read, has {', '.join(shown)}"
+        return Check("sign-in", False, seen, "Move it to hub/oauth.env, and have a new one made: that one was seen.")
+    lacking = release_settings.missing(hub)
     if not lacking:
         return Check("sign-in", True, "its settings are there")
     remedy = (

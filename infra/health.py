@@ -78,9 +78,13 @@ def answers(url: str, timeout: float = 2.0) -> bool:
 
 def last_lines(client: docker.DockerClient, container: str, lines: int = 20, *, before: str = "") -> str:
     """Return the last lines of a container's log, or the last ones before a moment as the engine writes it."""
-    until = {"until": datetime.fromisoformat(before).timestamp()} if before else {}
     try:
-        return str(client.api.logs(container, tail=lines, **until).decode(errors="replace")).strip()
+        if not before:
+            return str(client.api.logs(container, tail=lines).decode(errors="replace")).strip()
+        # The engine counts from the end before it looks at the time.
+        until = datetime.fromisoformat(before).timestamp()
+        log = client.api.logs(container, tail=1000, until=until).decode(errors="replace")
+        return "\n".join(log.strip().splitlines()[-lines:])
     except docker.errors.APIError as error:
         return str(error.explanation or error)
 

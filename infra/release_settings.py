@@ -32,6 +32,8 @@ OAUTH = ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_CALLBACK_URL")
 DACO = ("DACO_KEY", "DACO_SECRET", "DACO_TOKEN", "DACO_TOKEN_SECRET")
 NEVER_PUBLIC = ("OAUTH_CLIENT_SECRET", *DACO, "JUPYTERHUB_CRYPT_KEY")
 """What hub/environment must not have: it is for all to read, and in `docker inspect`."""
+NO_KEYS = {".pem", ".crt", ".csv", ".txt"}
+"""How files of hub/secrets end that are certificates or lists, unless a private key is in them."""
 UNREADABLE = "(a file that only the hub can read)"
 # Others are read by the hub from the file of their name in hub/secrets.
 PLACEHOLDER = re.compile(
@@ -53,9 +55,15 @@ def _wanted(place: Place) -> dict[str, Path]:
 def _there(place: Place) -> set[str]:
     """Return the files that a release has, and that come from `shared` alone."""
     files = {name for name in (".env", PRIVATE) if (place.folder / name).exists()}
-    secrets = place.folder / SECRETS
-    inside = (path for path in secrets.rglob("*") if path.is_file() and path != secrets / "README.md")
-    return files | {str(path.relative_to(place.folder)) for path in inside}
+    return files | {str(path.relative_to(place.folder)) for path in secret_files(place.folder)}
+
+
+def secret_files(folder: Path) -> list[Path]:
+    """Return the files of a tree's hub/secrets but for our own page; none where we may not look into it."""
+    secrets = folder / SECRETS
+    with suppress(PermissionError):
+        return [path for path in sorted(secrets.rglob("*")) if path.is_file() and path != secrets / "README.md"]
+    return []
 
 
 def drift(place: Place) -> list[str]:
@@ -144,6 +152,11 @@ def missing(hub: HubSettings) -> list[str]:
     return [name for name in needed if not given.get(name)]
 
 
+def exposed(hub: HubSettings) -> list[str]:
+    """Return the private settings that stand in hub/environment, by their names; pure."""
+    return [name for name in NEVER_PUBLIC if hub.public.get(name)]
+
+
 def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
     """Return why these settings are none for a host that people reach, one sentence each; pure.
 
@@ -164,8 +177,7 @@ def problems(settings: Settings, hub: HubSettings, folder: Path) -> list[str]:
         found.append("Missing in hub_environment: DACO_URL, or another APPROVAL.")
     if lacking:
         found.append(f"Missing in oauth.env: {', '.join(lacking)}.")
-    shown = [name for name in NEVER_PUBLIC if hub.public.get(name)]
-    if shown:
+    if shown := exposed(hub):
         found.append(f"In hub_environment, which everybody may read: {', '.join(shown)}; move them to oauth.env.")
     examples = [name for name, value in hub.private.items() if PLACEHOLDER.fullmatch(value)]
     if examples:
@@ -192,10 +204,8 @@ def _for_everybody(path: Path) -> bool:
 
 def open_keys(folder: Path) -> list[Path]:
     """Return the files of a tree's hub/secrets that everybody on the machine may read, but certificates and lists."""
-    public = {".pem", ".crt", ".csv", ".txt"}
-    files = [path for path in sorted((folder / SECRETS).rglob("*")) if path.is_file() and path.name != "README.md"]
-    opened = [path for path in files if _for_everybody(path)]
-    return [path for path in opened if path.suffix not in public or b"PRIVATE KEY" in path.read_bytes()]
+    opened = [path for path in secret_files(folder) if _for_everybody(path)]
+    return [path for path in opened if path.suffix not in NO_KEYS or b"PRIVATE KEY" in path.read_bytes()]
 
 
 def open_files(folder: Path) -> list[str]:

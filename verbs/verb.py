@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Argument, Context, Exit, Task
+from invoke import Argument, Context, Exit, ParseError, Task
 from invoke.parser.parser import ParseMachine
 
 from infra import console, errors
@@ -91,15 +91,28 @@ def _next_verb_first(machine: ParseMachine, word: str) -> None:
         _handle(machine, word)
 
 
+class UnreadableError(ParseError, Exit):
+    """Words that cannot be read: invoke shows a ParseError and completes words by it, and takes the code of an Exit."""
+
+    def __init__(self, text: str, context: Any) -> None:
+        Exception.__init__(self, text)
+        self.context, self.message = context, None
+
+    @property
+    def code(self) -> int:
+        """That of wrong usage."""
+        return 2
+
+
 def _say_what_to_do(machine: ParseMachine, message: str) -> None:
     """Say what cannot be read, and who knows better.
 
     Raises:
-        Exit: Always, with the code of wrong usage: that of ParseError is 1.
+        UnreadableError: Always.
     """
     name = machine.context.name if machine.context else None
     next_step = f"invoke {name} --help" if name else "`invoke` tells which verbs there are."
-    raise Exit(f"Error: {message}\nNext: {next_step}", code=2)
+    raise UnreadableError(f"Error: {message}\nNext: {next_step}", machine.context)
 
 
 # invoke itself only knows positional arguments that must be there, and has no three-part message for a missing one.

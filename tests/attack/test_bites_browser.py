@@ -86,12 +86,13 @@ class Protections:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._file = site.tree.folder / "hub/config.d/99-open.py"
-        self._off = ""
+        self._off: str | None = ""
 
     def switch_off(self, *which: str) -> None:
         """Switch these off, and all others on; only a change resets the hub."""
         if self._off == (off := "".join(which)):
             return
+        self._off = None
         if off:
             self._file.write_text(off)
         else:

@@ -135,21 +135,30 @@ def test_a_front_that_would_not_start_as_its_user_is_not_restarted(world: World)
         f"{names} {sites}/{world.names['hub']}-https.conf > {service}"
     )
     run_as_root(world, f"{certificates}/privkey.pem")
-    refused = " ".join(world.clone.fails(*DEPLOY).split())
-    assert "/var/log/other.log" in refused
-    assert "Next: let www-data read and write" in refused
-    assert serves(world)
-    world.host.machine.as_root(f"rm {other} /var/log/other.log; systemctl reload nginx")
-    world.clone.invoke(*DEPLOY)
-    user = world.host.machine.as_root("id --user www-data").strip()
-    assert {process["Uid"].split()[0] for process in processes(world)} == {user}
-    assert world.host.machine.as_root(f"stat --format='%a %G' {keys}/privkey.pem").split() == ["640", "www-data"]
-    world.host.machine.as_root(f"rm -r {service} {keys}; systemctl reload nginx")
+    try:
+        # Nor does it help to make the log its own, where it may not write.
+        for owner in ("root", "www-data"):
+            world.host.machine.as_root(f"chown {owner} /var/log/other.log")
+            refused = " ".join(world.clone.fails(*DEPLOY).split())
+            assert "/var/log/other.log" in refused
+            assert "Next: mend what is named there" in refused
+            assert serves(world)
+        world.host.machine.as_root(f"rm {other}")
+        world.clone.invoke(*DEPLOY)
+        user = world.host.machine.as_root("id --user www-data").strip()
+        assert {process["Uid"].split()[0] for process in processes(world)} == {user}
+        assert world.host.machine.as_root(f"stat --format='%a %G' {keys}/privkey.pem").split() == ["640", "www-data"]
+    finally:
+        world.host.machine.as_root(f"rm -rf {other} {service} {keys} /var/log/other.log; systemctl reload nginx")
 
 
 def test_a_front_that_was_killed_comes_back(world: World) -> None:
-    world.host.machine.as_root("kill -KILL $(cat /run/nginx.pid)")
-    wait_until("it serves again", lambda: serves(world))
+    def first() -> str:
+        return world.host.machine.as_root("cat /run/nginx.pid").strip()
+
+    before = first()
+    world.host.machine.as_root(f"kill -KILL {before}")
+    wait_until("another one serves", lambda: first() not in ("", before) and serves(world))
 
 
 @pytest.fixture(scope="module")

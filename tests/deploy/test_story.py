@@ -184,6 +184,9 @@ def test_the_tls_front_has_limits_and_writes_nothing_but_its_own(world: World) -
     names = "-name memory.max -o -name memory.limit_in_bytes -o -name pids.max"
     find = f"find /sys/fs/cgroup -path '*/nginx.service/*' \\( {names} \\) -exec cat {{}} +"
     assert set(world.host.machine.as_root(find).split()) == {str(2**30), "512"}
+    # One that is killed does not end the others, and comes back.
+    shown = world.host.machine.as_root("systemctl show nginx --property=OOMPolicy,Restart").split()
+    assert sorted(shown) == ["OOMPolicy=continue", "Restart=on-failure"]
     first = world.host.machine.as_root("cat /run/nginx.pid").strip()
     files = world.host.machine.as_root(f"grep 'Max open files' /proc/{first}/limits").split()
     assert files[3:5] == ["4096", "4096"]

@@ -20,7 +20,7 @@ from tests.signin.services import Daco, Keys, Provider, build_image
 
 CONTACT = "daco@example.org"
 RUN = secrets.token_hex(2)
-CHECK_SECONDS, STOP_SECONDS, OUTAGE_SECONDS, WARN_DAYS = 2, 6, 36, 14
+CHECK_SECONDS, STOP_SECONDS, OUTAGE_SECONDS, WARN_DAYS = 2, 6, 60, 14
 
 
 class Site:

@@ -87,7 +87,8 @@ def test_nothing_cuts_off_what_brings_the_hub_back(call: str) -> None:
 def test_tokens_of_the_sites_own_additions_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = tmp_path / "hub/secrets"
     secrets.mkdir(parents=True)
-    for name in ("README.md", "approved.csv", "ca.pem", "DACO_TOKEN", "site.key"):
+    for name in ("README.md", "approved-keys.csv", "ca.pem", "DACO_TOKEN", "own/site.key"):
+        (secrets / name).parent.mkdir(exist_ok=True)
         (secrets / name).write_text("f")
     (tmp_path / "hub/oauth.env").write_text(
         "OAUTH_CLIENT_ID=a\nOAUTH_CLIENT_SECRET=b\nDACO_KEY=c\nDACO_SECRET=d\nSTATISTICS_TOKEN=e\nGREETING=hello\n"
@@ -96,4 +97,4 @@ def test_tokens_of_the_sites_own_additions_are_listed(tmp_path: Path, monkeypatc
         monkeypatch.setattr(module, "ROOT", tmp_path)
     found = {item.name: item.place for item in credentials._foreign()}
     in_file = dict.fromkeys(("DACO_SECRET", "OAUTH_CLIENT_SECRET", "STATISTICS_TOKEN"), "hub/oauth.env")
-    assert found == in_file | {"site.key": "hub/secrets/site.key"}
+    assert found == in_file | {"site.key": "hub/secrets/own/site.key"}

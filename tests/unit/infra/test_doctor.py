@@ -189,6 +189,8 @@ def test_all_checks_run_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None
         (True, "", ""),
         (False, "", "OAUTH_CALLBACK_URL, DACO_URL, DACO_KEY, DACO_SECRET, DACO_TOKEN, DACO_TOKEN_SECRET"),
         (False, "APPROVAL=list\n", "OAUTH_CALLBACK_URL"),
+        # Given, but for all to see.
+        (False, "APPROVAL=list\nOAUTH_CALLBACK_URL=c\nDACO_SECRET=d\n", "everybody may read, has DACO_SECRET"),
     ],
 )
 def test_sign_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dev_mode: bool, public: str, lacking: str) -> None:
