@@ -31,8 +31,8 @@ from infra import browser, engine, settings  # noqa: E402
 for library in ("docker", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 
-# "stories" is integration and deploy at the same time. All of it, from cold on two cores: 49 minutes, and about five
-# more for the attacks in a browser.
+# Not default: the long sessions, science, openstack, audit and bench. "stories" is integration and deploy at the same
+# time, "browsers" is e2e and look beside signin. From cold on two cores, by how fast these are: 50 to 75 minutes.
 nox.options.sessions = ["lint", "unit", "images", "stories", "browsers", "attack"]
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_existing_virtualenvs = True

@@ -28,6 +28,7 @@ KINDS = {"hub": (CONTROL, NOTEBOOKS), "proxy": (CONTROL, NOTEBOOKS), "notebook":
 # As compose.yaml has it.
 PROXY_API = "proxy-api"
 RESTART_SECONDS = 5
+TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,28 @@ def settled(client: docker.DockerClient, settings: Settings) -> Settings:
             return now
     around = [IPv4Network(address) for address in addresses.name_servers()]
     return replace(settings, notebook_subnet=addresses.first_free([*taken, *addresses.routes(), *around]))
+
+
+def reserved(client: docker.DockerClient, settings: Settings) -> Settings:
+    """Return settled settings whose notebooks' network is there; where it was not, it is made at once.
+
+    Another service that starts at the same moment finds the same range free: whoever comes second looks once more.
+
+    Raises:
+        ConfigError: See `settled`.
+    """
+    for tries_left in reversed(range(TRIES)):
+        now = settled(client, settings)
+        notebooks = wanted(now)[1]
+        if _inspect(client, notebooks.name):
+            break  # of whatever shape, which `changes` looks at
+        try:
+            _create(client, now, notebooks)
+            break
+        except docker.errors.APIError as error:
+            if not tries_left or "overlaps" not in str(error.explanation):
+                raise
+    return now
 
 
 def _require_free(subnet: IPv4Network, taken: Sequence[IPv4Network]) -> None:

@@ -135,8 +135,8 @@ def _shown(lines: Any) -> Iterator[str]:
 def _service(client: docker.DockerClient, settings: Settings, tags: Tags, version: Version) -> Iterator[None]:
     """Run a throw-away service for a while."""
     remove(client, settings)
-    settings = network.settled(client, settings)
     try:
+        settings = network.reserved(client, settings)
         network.apply(client, settings, network.changes(client, settings))
         versions.write(client, settings, _record(version), image=tags["hub"])
         _write_secret(client, settings, tags["hub"])

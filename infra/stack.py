@@ -62,7 +62,7 @@ def start(
         DropsondeError: A hub that served serves again, one that did not is stopped.
     """
     firewall.require_bridge_filter()
-    settings = network.settled(client, settings)
+    settings = network.reserved(client, settings)
     reset.remove_unfinished(client, settings)
     moves = network.changes(client, settings)
     old, serving = services.stale(client, settings, tags), is_serving(client, settings)

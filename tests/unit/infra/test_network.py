@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 
 from infra import compose, images, network, settings
@@ -131,6 +132,56 @@ def test_nobody_interrupts_a_change_while_people_are_on_no_network(monkeypatch: 
     # Whoever ends a first start in its first moment is heard.
     network.apply(engine, SETTINGS, [Change("create", NOTEBOOKS)])
     assert seen[1:] == [usual] == [signal.getsignal(signal.SIGINT)]
+
+
+class Engine:
+    """An engine where others make networks, too.
+
+    Attributes:
+        made: Ours, and those that somebody made right before we could.
+    """
+
+    def __init__(self, quicker: int) -> None:
+        self.api = self
+        self.made: list[dict[str, Any]] = []
+        self._quicker = quicker
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Return all."""
+        return self.made
+
+    def inspect_network(self, name: str) -> dict[str, Any]:
+        """Return one."""
+        for found in self.made:
+            if found["Name"] == name:
+                return found
+        raise docker.errors.NotFound("none of that name")
+
+    def create_network(self, name: str, *, ipam: Any, options: Any, **_: Any) -> None:
+        """Make one, unless somebody else is quicker."""
+        found = {"Name": name, "Id": name, "Options": options, "IPAM": ipam}
+        self._quicker -= 1
+        if self._quicker >= 0:
+            self.made.append(found | {"Name": f"other{self._quicker}"})
+            raise docker.errors.APIError("500", explanation="Pool overlaps with other one on this address space")
+        self.made.append(found)
+
+
+def test_who_starts_at_the_same_moment_as_another_looks_for_a_range_once_more() -> None:
+    engine: Any = Engine(quicker=2)
+    now = network.reserved(engine, replace(SETTINGS, notebook_subnet=None))
+    assert [item["Name"] for item in engine.made] == ["other1", "other0", NOTEBOOKS.name]
+    assert len({item["IPAM"]["Config"][0]["Subnet"] for item in engine.made}) == 3
+    assert str(now.notebook_subnet) == engine.made[-1]["IPAM"]["Config"][0]["Subnet"]
+    # It is there now, and stays.
+    assert network.reserved(engine, replace(SETTINGS, notebook_subnet=None)) == now
+    assert len(engine.made) == 3
+
+
+def test_one_is_not_looked_for_for_ever() -> None:
+    engine: Any = Engine(quicker=99)
+    with pytest.raises(docker.errors.APIError, match="overlaps"):
+        network.reserved(engine, replace(SETTINGS, notebook_subnet=None))
 
 
 def test_hub_and_proxy_have_fixed_addresses_and_nobody_else() -> None:
