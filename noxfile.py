@@ -179,7 +179,8 @@ def browsers(session: nox.Session) -> None:
     """What people see: e2e and look, and signin at the same time."""
     _with_browser(session)
     with _beside(session, "signin"):
-        _pytest(session, "tests/e2e", "tests/look", group="e2e")
+        _pytest(session, "tests/e2e", group="e2e")
+        _pytest(session, "tests/look", group="e2e")
 
 
 @nox.session
