@@ -89,6 +89,8 @@ def test_a_server_that_is_asked_for_is_one_card_and_a_row_of_the_administration_
     assert shadows == [True, False, False]
     viewer.visit(f"{live.url}/hub/look/pages/admin")
     row = page.locator("tr.user-row").nth(1)
+    # The page's program makes the table.
+    expect(row).to_be_visible()
     heights = row.locator("td").evaluate_all("nodes => nodes.map(node => node.offsetHeight)")
     assert len(set(heights)) == 1
     details = row.locator("xpath=following-sibling::tr[1]")
